@@ -1,0 +1,118 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// The compiler settings every module of the house shares.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableExperimentalFeature("Lifetimes"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// Tests may use the standard library's unsafe helpers without marking each use.
+let houseTests: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+    name: "tailgate",
+    products: [
+        .executable(name: "tailgate", targets: ["tailgate"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", exact: "0.2.0"),
+    ],
+    targets: [
+        // floor 0
+        .target(
+            name: "CShims",
+            linkerSettings: [
+                .linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc"),
+            ]),
+        // floor 1
+        .target(name: "NativeCore", dependencies: ["CShims"], swiftSettings: house),
+        .target(name: "OTLP", swiftSettings: house),
+        .target(name: "ConfigTree", swiftSettings: house),
+        // floor 2
+        .target(name: "Telemetry", swiftSettings: house),
+        // floor 3
+        .target(
+            name: "Sampling",
+            dependencies: [
+                "NativeCore", "OTLP", "ConfigTree",
+                .product(name: "BasicContainers", package: "swift-collections"),
+            ],
+            swiftSettings: house),
+        .target(
+            name: "Delivery",
+            dependencies: [
+                "NativeCore", "OTLP",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: house),
+        // floor 4
+        .target(
+            name: "Transport",
+            dependencies: [
+                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house),
+        // floor 5
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: house),
+        // floor 6
+        .executableTarget(
+            name: "tailgate",
+            dependencies: [
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Delivery", "Transport", "Gateway",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            swiftSettings: house),
+        // tests
+        .testTarget(name: "NativeCoreTests", dependencies: ["NativeCore"], swiftSettings: houseTests),
+        .testTarget(name: "OTLPTests", dependencies: ["OTLP"], swiftSettings: houseTests),
+        .testTarget(name: "ConfigTreeTests", dependencies: ["ConfigTree"], swiftSettings: houseTests),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: houseTests),
+        .testTarget(name: "SamplingTests", dependencies: ["Sampling", "NativeCore", "OTLP", "ConfigTree"], swiftSettings: houseTests),
+        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "NativeCore", "OTLP"], swiftSettings: houseTests),
+        .testTarget(
+            name: "TransportTests",
+            dependencies: [
+                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Telemetry",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: houseTests),
+        .testTarget(
+            name: "GatewayTests",
+            dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
+    ]
+)

@@ -1,0 +1,22 @@
+// Floor 0: the headers of the C libraries that the project links, and their macros as functions.
+#ifndef TAILGATE_CSHIMS_H
+#define TAILGATE_CSHIMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <nghttp2/nghttp2.h>
+#include <zlib.h>
+#include <jemalloc/jemalloc.h>
+
+/// Asks the CPU to fetch the cache line at `address` for reading and writing. Never faults.
+static inline void tg_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
+/// `inflateInit2` is a macro; `windowBits` as in zlib.h.
+int tg_inflate_init(z_stream *stream, int windowBits);
+
+/// `deflateInit2` is a macro; gzip wrapper, the given level, memLevel 8.
+int tg_deflate_init_gzip(z_stream *stream, int level);
+
+#endif

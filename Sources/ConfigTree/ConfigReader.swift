@@ -31,7 +31,8 @@ package struct ConfigReader {
         case .null: keys = []
         case .scalar, .list:
             keys = []
-            problems.error("\(node.briefly) stands here; a map is expected (`key: value` lines)", at: node.position, keyPath: keyPath)
+            let message = "\(node.briefly) stands here; a map is expected (`key: value` lines)"
+            problems.error(message, at: node.position, keyPath: keyPath)
         }
     }
 
@@ -54,7 +55,8 @@ package struct ConfigReader {
     package mutating func list(_ key: String) -> [ConfigNode] {
         guard let node = valued(key) else { return [] }
         guard case .list(let items) = node.value else {
-            problems.error("\(node.briefly) stands here; a list is expected (`- item` lines)", at: node.position, keyPath: path(of: key))
+            let message = "\(node.briefly) stands here; a list is expected (`- item` lines)"
+            problems.error(message, at: node.position, keyPath: path(of: key))
             return []
         }
         return items
@@ -90,8 +92,8 @@ package struct ConfigReader {
         let asked = Set(known)
         for entry in keys where !asked.contains(entry.key) && !refused.contains(entry.key) {
             var message = "unknown key `\(clipped(entry.key))`"
-            if let nearest = nearestName(to: entry.key, among: known) { message += "; did you mean `\(nearest)`?" }
-            message += known.isEmpty ? "; no keys are known here" : known.count == 1 ? "; known key: \(known[0])" : "; known keys: \(known.joined(separator: ", "))"
+            message += nearestName(to: entry.key, among: known).map { "; did you mean `\($0)`? " } ?? "; "
+            message += known.isEmpty ? "no keys are known here" : "known keys: \(known.joined(separator: ", "))"
             problems.error(message, at: entry.keyPosition, keyPath: path(of: clipped(entry.key)))
         }
     }

@@ -50,11 +50,13 @@ package enum GoDuration {
         guard let number = whole.isEmpty ? 0 : UInt64(whole) else { throw .overflow }
         let (scaled, overflow) = number.multipliedReportingOverflow(by: unit)
         guard !overflow else { throw .overflow }
-        // Go stops adding digits at its precision; more than 18 can't change a nanosecond of an hour.
+        // As Go does it, rounding included: digits that 63 bits can't take are dropped.
         var part: UInt64 = 0
         var scale = 1.0
-        for digit in fraction.prefix(18) {
-            part = part * 10 + UInt64(digit.wholeNumberValue ?? 0)
+        for digit in fraction.utf8 {
+            let next = part.multipliedReportingOverflow(by: 10)
+            guard !next.overflow, next.partialValue < UInt64(Int64.max) - 9 else { break }
+            part = next.partialValue + UInt64(digit - UInt8(ascii: "0"))
             scale *= 10
         }
         let (sum, carried) = scaled.addingReportingOverflow(UInt64(Double(part) * (Double(unit) / scale)))

@@ -1,7 +1,7 @@
 /// The candidate that a misspelt name most likely meant, or nil if none is near enough to be worth a suggestion.
 ///
-/// Near is at most one wrong letter in three (a swap of two neighbours counts once); upper and lower case and `-` for `_` don't count. The first of
-/// several equally near candidates wins.
+/// Near is at most one wrong letter in three (a swap of two neighbours counts once); upper and lower case and `-` for
+/// `_` don't count. The first of several equally near candidates wins.
 /// - Complexity: O(name * total length of candidates); names beyond 64 bytes get no suggestion.
 package func nearestName(to name: String, among candidates: some Sequence<String>) -> String? {
     let wanted = folded(name)

@@ -10,25 +10,25 @@ import Testing
             "values": ["a", "b"], "one": "a,b", "empty": "", "sizer": "items", "nothing": nil, "list": [1, 2],
             "block": .map(["x": 1]), "nullBlock": nil,
         ])
-        #expect(config.duration("wait", default: 0) == 3_723_500_000_000)
-        #expect(config.duration("zero", default: 7) == 0)
-        #expect(config.integer("count", default: 0) == 5)
-        #expect(config.integer("cut", default: 0) == 5)
-        #expect(config.double("share", default: 0) == 12.5)
-        #expect(config.double("whole", default: 0) == 3)
-        #expect(config.bool("on", default: false))
-        #expect(config.string("name", default: "") == "errors")
-        #expect(config.strings("values") == ["a", "b"])
-        #expect(config.strings("one") == ["a", "b"])
-        #expect(config.strings("empty") == [])
-        #expect(config.oneOf("sizer", default: Sizer.requests) == .items)
-        #expect(config.integer("nothing", default: 9) == 9)
-        #expect(config.string("nothing", default: "d") == "d")
-        #expect(config.stringIfPresent("nothing") == nil)
-        #expect(config.list("list").count == 2)
+        same(config.duration("wait", default: 0), 3_723_500_000_000)
+        same(config.duration("zero", default: 7), 0)
+        same(config.integer("count", default: 0), 5)
+        same(config.integer("cut", default: 0), 5)
+        same(config.double("share", default: 0), 12.5)
+        same(config.double("whole", default: 0), 3)
+        same(config.bool("on", default: false), true)
+        same(config.string("name", default: ""), "errors")
+        same(config.strings("values"), ["a", "b"])
+        same(config.strings("one"), ["a", "b"])
+        same(config.strings("empty"), [])
+        same(config.oneOf("sizer", default: Sizer.requests), .items)
+        same(config.integer("nothing", default: 9), 9)
+        same(config.string("nothing", default: "d"), "d")
+        same(config.stringIfPresent("nothing"), nil)
+        same(config.list("list").count, 2)
         var block = config.map("block")
         #expect(block?.keyPath == "top.block")
-        #expect(block?.integer("x", default: 0) == 1)
+        same(block?.integer("x", default: 0), 1)
         block?.finish()
         let nullBlock = config.map("nullBlock")
         #expect(nullBlock?.keys == [])
@@ -38,17 +38,18 @@ import Testing
 
     @Test func absentKeysGiveDefaults() {
         var (config, problems) = reader([:])
-        #expect(config.duration("a", default: 5) == 5)
-        #expect(config.integer("a", default: 5, in: 0...1) == 5)
-        #expect(config.double("a", default: 0.5) == 0.5)
-        #expect(config.bool("a", default: true))
-        #expect(config.stringIfPresent("a") == nil)
-        #expect(config.strings("a") == [])
-        #expect(config.list("a") == [])
-        #expect(config.map("a") == nil)
-        #expect(config.node("a") == nil)
+        same(config.duration("a", default: 5), 5)
+        same(config.integer("a", default: 5, in: 0...1), 5)
+        same(config.double("a", default: 0.5), 0.5)
+        same(config.bool("a", default: true), true)
+        same(config.stringIfPresent("a"), nil)
+        same(config.strings("a"), [])
+        same(config.list("a"), [])
+        let absent = config.map("a")
+        #expect(absent == nil)
+        same(config.node("a"), nil)
         #expect(!config.has("a"))
-        #expect(config.oneOf("a", default: Sizer.bytes) == .bytes)
+        same(config.oneOf("a", default: Sizer.bytes), .bytes)
         config.finish()
         #expect(problems.all == [])
     }
@@ -67,7 +68,7 @@ import Testing
     ] as [(ConfigNode, String)])
     func badIntegers(value: ConfigNode, message: String) {
         var (config, problems) = reader(["a": value])
-        #expect(config.integer("a", default: 7, in: 0...100) == 7)
+        same(config.integer("a", default: 7, in: 0...100), 7)
         #expect(problems.messages == [message])
     }
 
@@ -93,7 +94,7 @@ import Testing
     ] as [(ConfigNode, String)])
     func badNumbers(value: ConfigNode, message: String) {
         var (config, problems) = reader(["a": value])
-        #expect(config.double("a", default: 7) == 7)
+        same(config.double("a", default: 7), 7)
         #expect(problems.messages == [message])
     }
 
@@ -105,7 +106,7 @@ import Testing
     ] as [(ConfigNode, String)])
     func badBooleans(value: ConfigNode, message: String) {
         var (config, problems) = reader(["a": value])
-        #expect(!config.bool("a", default: false))
+        same(config.bool("a", default: false), false)
         #expect(problems.messages == [message])
     }
 
@@ -117,7 +118,7 @@ import Testing
     ] as [(ConfigNode, String)])
     func badTexts(value: ConfigNode, message: String) {
         var (config, problems) = reader(["a": value])
-        #expect(config.stringIfPresent("a") == nil)
+        same(config.stringIfPresent("a"), nil)
         #expect(problems.messages == [message])
     }
 
@@ -133,14 +134,14 @@ import Testing
     ] as [(ConfigNode, String)])
     func badDurations(value: ConfigNode, message: String) {
         var (config, problems) = reader(["a": value])
-        #expect(config.duration("a", default: 7) == 7)
+        same(config.duration("a", default: 7), 7)
         #expect(problems.messages == [message])
         #expect(problems.hasErrors)
     }
 
     @Test func bareIntegerDurationIsNanosecondsWithAWarning() {
         var (config, problems) = reader(["a": 10])
-        #expect(config.duration("a", default: 7) == 10)
+        same(config.duration("a", default: 7), 10)
         #expect(problems.messages == ["10 without a unit is 10 nanoseconds, as in the Collector; write `10s` for seconds"])
         #expect(!problems.hasErrors)
     }
@@ -149,11 +150,11 @@ import Testing
         var (config, problems) = reader([
             "numbers": [500, "ok", [1]], "number": 500, "map": .map(["a": 1]), "scalar": "x", "block": 5,
         ])
-        #expect(config.strings("numbers") == ["ok"])
-        #expect(config.strings("number") == [])
-        #expect(config.strings("map") == [])
-        #expect(config.list("scalar") == [])
-        #expect(config.map("block")?.keys == [])
+        same(config.strings("numbers"), ["ok"])
+        same(config.strings("number"), [])
+        same(config.strings("map"), [])
+        same(config.list("scalar"), [])
+        same(config.map("block")?.keys, [])
         #expect(problems.messages == [
             "`500` is a number; text is expected: write \"500\" with quotes", "a list stands here; text is expected",
             "`500` is a number; a list of texts is expected", "a map stands here; a list of texts is expected",
@@ -165,7 +166,7 @@ import Testing
 
     @Test func badChoices() {
         var (config, problems) = reader(["a": "item", "b": "gigantic", "c": 5, "d": ""])
-        for key in ["a", "b", "c", "d"] { #expect(config.oneOf(key, default: Sizer.requests) == .requests) }
+        for key in ["a", "b", "c", "d"] { same(config.oneOf(key, default: Sizer.requests), .requests) }
         #expect(problems.messages == [
             "\"item\" is not known here; did you mean `items`? allowed: requests, items, bytes",
             "\"gigantic\" is not known here; allowed: requests, items, bytes",
@@ -178,9 +179,9 @@ import Testing
         let value = ConfigNode(
             .scalar(ConfigScalar(text: "0123", isPlain: true, isSubstituted: true)), at: ConfigNode.literalPosition)
         var (config, problems) = reader(["a": value])
-        #expect(config.string("a", default: "") == "0123")
-        #expect(config.integer("a", default: 0) == 83)
-        #expect(config.strings("a") == ["0123"])
+        same(config.string("a", default: ""), "0123")
+        same(config.integer("a", default: 0), 83)
+        same(config.strings("a"), ["0123"])
         #expect(problems.all == [])
     }
 

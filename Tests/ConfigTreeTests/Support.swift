@@ -1,4 +1,5 @@
 import ConfigTree
+import Testing
 
 /// A node at a line of a test file, so that positions in messages can be checked.
 func plain(_ text: String, line: Int = 1, column: Int = 1) -> ConfigNode {
@@ -17,4 +18,9 @@ func reader(_ pairs: KeyValuePairs<String, ConfigNode>) -> (ConfigReader, Config
 
 extension ConfigProblems {
     var messages: [String] { all.map(\.message) }
+}
+
+/// `#expect(a == b)` for calls of mutating functions, which the macro can't hold.
+func same<Value: Equatable>(_ actual: Value, _ expected: Value, at place: SourceLocation = #_sourceLocation) {
+    #expect(actual == expected, sourceLocation: place)
 }

@@ -1,5 +1,5 @@
 internal import NativeCore
-package import OTLP
+internal import OTLP
 
 /// What became of a trace. The raw value goes into the decision cache.
 package enum Verdict: UInt8, Sendable, CaseIterable {
@@ -29,15 +29,8 @@ package struct Decision: Sendable, Equatable {
 /// LRU within sets, not over all; with ids spread by a keyed hash an entry lives for about 0.7 to 1.3 times as long as in an
 /// exact one. Owned by one shard; 24 bytes per entry, used as it fills.
 struct DecisionCache: ~Copyable {
-    private struct Entry: BitwiseCopyable {
-        var high: UInt64
-        var low: UInt64
-        /// Bits 0-1 verdict plus one (0: empty), 16-31 policy plus one, 32-63 time of last use.
-        var state: UInt64
-    }
-
     private static let ways = 8
-    private var entries: PagedBuffer<Entry>
+    private var entries: PagedBuffer<DecisionCacheEntry>
     private let setMask: Int
     private var clock: UInt32 = 0
     private(set) var count = 0
@@ -96,11 +89,19 @@ struct DecisionCache: ~Copyable {
         }
         let policy = decision.policy.map { UInt64($0) + 1 } ?? 0
         let state = UInt64(decision.verdict.rawValue) + 1 | policy << 16 | UInt64(clock) << 32
-        entries[victim] = Entry(high: traceID.high, low: traceID.low, state: state)
+        entries[victim] = DecisionCacheEntry(high: traceID.high, low: traceID.low, state: state)
     }
 
     private func set(_ hash: UInt64) -> Int {
         // Other bits than the table's slots use, so that one trace's places are independent.
         (Int(truncatingIfNeeded: hash >> 20) & setMask) * Self.ways
     }
+}
+
+/// One remembered decision, 24 bytes.
+struct DecisionCacheEntry: BitwiseCopyable {
+    var high: UInt64
+    var low: UInt64
+    /// Bits 0-1 verdict plus one (all zero: empty), 16-31 policy plus one, 32-63 time of last use.
+    var state: UInt64
 }

@@ -32,9 +32,9 @@ struct DecisionWheel: ~Copyable {
         count += 1
     }
 
-    /// The next trace that is due at `now`, or nil.
-    mutating func next(now: Int64) -> Int? {
-        let due = now >> Self.widthBits
+    /// The next trace that is due at `now` (with `all`, the next of all), or nil.
+    mutating func next(now: Int64, all: Bool = false) -> Int? {
+        let due = all ? (count == 0 ? oldest : oldest + Int64(mask) + 1) : now >> Self.widthBits
         while oldest < due {
             let slot = Int(truncatingIfNeeded: oldest) & mask
             if taken < buckets[slot].count {

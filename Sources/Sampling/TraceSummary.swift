@@ -62,8 +62,8 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
         predicates |= span.predicates
         spanBytes &+= UInt64(span.length)
         spanCount &+= 1
-        if span.flags.isRoot { flags.insert(.hasRoot) }
-        if span.flags.isW3CSampled { flags.insert(.hasW3CSampled) }
+        if span.flags.contains(.isRoot) { flags.insert(.hasRoot) }
+        if span.flags.contains(.w3cSampled) { flags.insert(.hasW3CSampled) }
     }
 
     /// Latest end minus earliest start in whole milliseconds, truncated toward zero, as signed times.

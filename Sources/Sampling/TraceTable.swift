@@ -16,11 +16,6 @@ struct TraceTable: ~Copyable {
     /// Summaries per chunk; memory goes back to the system by chunks.
     private static let chunkSize = 16384
 
-    private struct Stripe: ~Copyable {
-        var slots: PagedBuffer<UInt64>
-        var count = 0
-    }
-
     private struct Chunk {
         var freeHead: UInt32 = 0  // index + 1, 0 = none
         var fresh = 0
@@ -28,7 +23,7 @@ struct TraceTable: ~Copyable {
         var isTouched = false
     }
 
-    private var stripes: UniqueArray<Stripe>
+    private var stripes: UniqueArray<TraceTableStripe>
     private var entries: PagedBuffer<TraceSummary>
     private var chunks: [Chunk]
     /// No chunk below this one has room.
@@ -43,7 +38,7 @@ struct TraceTable: ~Copyable {
         stripes = UniqueArray()
         stripes.reserveCapacity(Self.stripeCount)
         for _ in 0..<Self.stripeCount {
-            stripes.append(Stripe(slots: PagedBuffer(count: Self.minimumSlots)))
+            stripes.append(TraceTableStripe(slots: PagedBuffer(count: Self.minimumSlots)))
         }
     }
 
@@ -206,4 +201,10 @@ struct TraceTable: ~Copyable {
         chunks[chunk].live -= 1
         if chunk < roomFrom { roomFrom = chunk }
     }
+}
+
+/// One of the 64 hash tables that make up the index of a `TraceTable`.
+struct TraceTableStripe: ~Copyable {
+    var slots: PagedBuffer<UInt64>
+    var count = 0
 }

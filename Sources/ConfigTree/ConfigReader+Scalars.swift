@@ -94,7 +94,10 @@ extension ConfigReader {
     }
 
     /// A list of texts. One text stands for a list, split at commas without trimming, as in the Collector.
-    package mutating func strings(_ key: String) -> [String] {
+    package mutating func strings(_ key: String) -> [String] { placedStrings(key).map(\.text) }
+
+    /// A list of texts with the places where they stand, for values that later turn out to be wrong.
+    package mutating func placedStrings(_ key: String) -> [PlacedText] {
         guard let node = valued(key) else { return [] }
         switch node.value {
         case .list(let items):
@@ -104,13 +107,19 @@ extension ConfigReader {
                     problems.error("\(item.briefly) stands here; text is expected", at: item.position, keyPath: itemPath)
                     return nil
                 }
-                return text(of: scalar, at: item, path: itemPath)
+                let text = text(of: scalar, at: item, path: itemPath)
+                return text.map { PlacedText(text: $0, position: item.position, keyPath: itemPath) }
             }
         case .scalar(let scalar):
-            guard let text = text(of: scalar, at: node, path: path(of: key), expecting: "a list of texts") else { return [] }
-            return text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            let keyPath = path(of: key)
+            let text = text(of: scalar, at: node, path: keyPath, expecting: "a list of texts")
+            guard let text, !text.isEmpty else { return [] }
+            return text.split(separator: ",", omittingEmptySubsequences: false).map {
+                PlacedText(text: String($0), position: node.position, keyPath: keyPath)
+            }
         case .map, .null:
-            problems.error("\(node.briefly) stands here; a list of texts is expected", at: node.position, keyPath: path(of: key))
+            let message = "\(node.briefly) stands here; a list of texts is expected"
+            problems.error(message, at: node.position, keyPath: path(of: key))
             return []
         }
     }
@@ -213,7 +222,20 @@ extension ConfigNode {
 }
 
 /// Text as a message may carry it: on one line and not longer than a message should be.
-func clipped(_ text: String) -> String {
+package func clipped(_ text: String) -> String {
     let line = String(text.prefix(60).map { $0.isNewline || $0 == "\t" ? " " : $0 })
     return text.dropFirst(60).isEmpty ? line : line + "..."
+}
+
+/// One text of a list, with its place.
+package struct PlacedText: Sendable, Equatable {
+    package var text: String
+    package var position: SourcePosition
+    package var keyPath: String
+
+    package init(text: String, position: SourcePosition, keyPath: String) {
+        self.text = text
+        self.position = position
+        self.keyPath = keyPath
+    }
 }

@@ -239,12 +239,3 @@ package struct RequestWalker: Sendable {
         }
     }
 }
-
-extension [UInt8] {
-    /// Appends the bytes of a span.
-    mutating func append(copying bytes: Span<UInt8>) {
-        append(addingCapacity: bytes.count) { output in
-            for index in bytes.indices { output.append(bytes[index]) }
-        }
-    }
-}

@@ -86,7 +86,7 @@ let package = Package(
             swiftSettings: house),
         .target(
             name: "LoadTools",
-            dependencies: [.product(name: "Histogram", package: "hdrhistogram-swift")],
+            dependencies: ["OTLP", .product(name: "Histogram", package: "hdrhistogram-swift")],
             swiftSettings: house),
         // floor 6
         .executableTarget(
@@ -119,6 +119,6 @@ let package = Package(
             name: "GatewayTests",
             dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
         .testTarget(name: "ToolsTests",
-            dependencies: ["LoadTools", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
+            dependencies: ["LoadTools", "OTLP", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
     ]
 )

@@ -1,1 +1,5 @@
-@main struct Tailgate { static func main() {} }
+import ArgumentParser
+
+@main struct Tailgate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(subcommands: [LoadCommand.self, SinkCommand.self])
+}

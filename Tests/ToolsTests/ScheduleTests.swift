@@ -1,4 +1,5 @@
 import Histogram
+import OTLP
 import Testing
 
 @testable import LoadTools
@@ -39,7 +40,7 @@ import Testing
         var recorder = LoadRecorder(measuredFrom: 1000)
         recorder.accepted(due: 999, now: 2000, spans: 5, bytes: 50)
         recorder.accepted(due: 1000, now: 2_001_000, spans: 7, bytes: 70)
-        recorder.refused(status: 14)
+        recorder.refused(status: .unavailable)
         recorder.retried()
         var merged = LoadRecorder(measuredFrom: 1000)
         merged.merge(recorder)
@@ -63,8 +64,8 @@ import Testing
         #expect(Figures.fixed(2.5, 0) == "3")
         #expect(Figures.bytes(1536) == "1.5 KiB")
         #expect(Figures.milliseconds(1_234_000_000) == "1234")
-        #expect(StatusNames.code("unavailable") == 14)
-        #expect(StatusNames.code("16") == 16)
-        #expect(StatusNames.code("nope") == nil)
+        #expect(GRPCStatusCode(named: "unavailable") == .unavailable)
+        #expect(GRPCStatusCode(named: "16") == .unauthenticated)
+        #expect(GRPCStatusCode(named: "nope") == nil)
     }
 }

@@ -1,4 +1,5 @@
 import Histogram
+import OTLP
 import Testing
 
 @testable import LoadTools
@@ -112,10 +113,10 @@ import Testing
         var behaviour = SinkBehaviour()
         #expect(behaviour.answer(request: 0, now: 0) == .accept(afterNanoseconds: 0))
         behaviour.delayNanoseconds = 5
-        behaviour.failWith = 8
+        behaviour.failWith = .resourceExhausted
         behaviour.failPercent = 25
         let failures = (0..<400).filter { number in
-            if case .refuse(8, nil, 5) = behaviour.answer(request: UInt64(number), now: 0) { true } else { false }
+            if case .refuse(.resourceExhausted, nil, 5) = behaviour.answer(request: UInt64(number), now: 0) { true } else { false }
         }
         #expect(failures.count == 100)
         behaviour.failWith = nil
@@ -125,7 +126,7 @@ import Testing
         #expect(behaviour.answer(request: 0, now: 99) == .accept(afterNanoseconds: 5))
         #expect(
             behaviour.answer(request: 0, now: 100)
-                == .refuse(status: 14, retryNanoseconds: 3, afterNanoseconds: 5))
+                == .refuse(status: .unavailable, retryNanoseconds: 3, afterNanoseconds: 5))
         #expect(behaviour.answer(request: 0, now: 110) == .accept(afterNanoseconds: 5))
         behaviour.outage = .hang
         #expect(behaviour.answer(request: 0, now: 105) == .hang)

@@ -1,4 +1,5 @@
 package import Histogram
+package import OTLP
 
 /// What one lane of a load run met. Owner: the lane's event loop; merged at the end.
 package struct LoadRecorder: Sendable {
@@ -8,8 +9,8 @@ package struct LoadRecorder: Sendable {
     package private(set) var whole = Counts()
     /// Of the measured time only.
     package private(set) var measured = Counts()
-    /// Answers other than OK, by gRPC status code.
-    package private(set) var refusals: [Int: UInt64] = [:]
+    /// Answers other than OK, by gRPC status.
+    package private(set) var refusals: [GRPCStatusCode: UInt64] = [:]
     /// Requests sent again after a retryable answer or a lost connection.
     package private(set) var retries: UInt64 = 0
     /// Requests that were given up: not retryable, or retried too often.
@@ -64,7 +65,7 @@ package struct LoadRecorder: Sendable {
         latencies.record(UInt64(clamping: min(now &- due, 3_600_000_000_000)))
     }
 
-    package mutating func refused(status: Int) {
+    package mutating func refused(status: GRPCStatusCode) {
         refusals[status, default: 0] += 1
     }
 

@@ -1,4 +1,5 @@
 import Histogram
+import OTLP
 
 /// The outcome of a load run, as text and as JSON.
 package struct LoadReport: Sendable {
@@ -55,8 +56,8 @@ package struct LoadReport: Sendable {
         for (name, percent) in Self.percentiles {
             line("answered, \(name)", "\(Figures.milliseconds(latency(percent))) ms after it was due")
         }
-        for (status, count) in recorder.refusals.sorted(by: { $0.key < $1.key }) {
-            line("refused", "\(Figures.grouped(Int64(count))) times \(StatusNames.name(status))")
+        for (status, count) in recorder.refusals.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            line("refused", "\(Figures.grouped(Int64(count))) times \(status.name)")
         }
         if recorder.retries > 0 { line("sent again", Figures.grouped(Int64(recorder.retries))) }
         if recorder.connectionFailures > 0 {
@@ -80,8 +81,8 @@ package struct LoadReport: Sendable {
     }
 
     package var json: JSONText {
-        let refusals = recorder.refusals.sorted { $0.key < $1.key }.map {
-            (StatusNames.name($0.key), JSONText.count($0.value))
+        let refusals = recorder.refusals.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+            ($0.key.name.description, JSONText.count($0.value))
         }
         return .object([
             ("spans_per_second", .number(achievedSpansPerSecond)),

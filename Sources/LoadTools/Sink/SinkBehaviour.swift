@@ -1,10 +1,12 @@
+package import OTLP
+
 /// How a sink answers: at once, late, or not as hoped. A pure plan over time and request numbers.
 package struct SinkBehaviour: Sendable, Equatable {
     package enum Answer: Sendable, Equatable {
         /// Count the spans and answer OK after the delay.
         case accept(afterNanoseconds: Int64)
         /// Count nothing and answer with this status after the delay; RetryInfo if a delay is given for it.
-        case refuse(status: Int, retryNanoseconds: Int64?, afterNanoseconds: Int64)
+        case refuse(status: GRPCStatusCode, retryNanoseconds: Int64?, afterNanoseconds: Int64)
         /// Count nothing and never answer.
         case hang
     }
@@ -20,7 +22,7 @@ package struct SinkBehaviour: Sendable, Equatable {
 
     package var delayNanoseconds: Int64 = 0
     /// The status of a refusal; nil if nothing is refused outside an outage.
-    package var failWith: Int?
+    package var failWith: GRPCStatusCode?
     /// The share of requests that `failWith` meets, in percent.
     package var failPercent = 100.0
     /// RetryInfo in refusals.
@@ -44,7 +46,7 @@ package struct SinkBehaviour: Sendable, Equatable {
             switch outage {
             case .refuse, .close:
                 return .refuse(
-                    status: 14, retryNanoseconds: retryNanoseconds, afterNanoseconds: delayNanoseconds)
+                    status: .unavailable, retryNanoseconds: retryNanoseconds, afterNanoseconds: delayNanoseconds)
             case .hang: return .hang
             }
         }

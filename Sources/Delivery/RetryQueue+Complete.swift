@@ -1,3 +1,5 @@
+internal import Telemetry
+
 extension RetryQueue {
     /// Reports the outcome of an attempt.
     ///

@@ -1,3 +1,4 @@
+package import Telemetry
 import DequeModule
 
 /// Queue, retries, backoff and circuit of one destination. Pure: it never sends, sleeps or asks

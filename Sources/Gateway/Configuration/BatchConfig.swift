@@ -9,6 +9,9 @@ package struct BatchConfig: Sendable, Equatable {
     package var sendBatchSize = 8192
     /// No request holds more spans than this; 0 is no limit, else at least `sendBatchSize`.
     package var sendBatchMaxSize = 0
+
+    /// Every value at its default.
+    package init() {}
 }
 
 extension BatchConfig {

@@ -11,6 +11,11 @@ package struct ExporterConfig: Sendable, Equatable {
         case file(FileExporterConfig)
         case debug(DebugExporterConfig)
     }
+
+    package init(id: ComponentID, kind: Kind) {
+        self.id = id
+        self.kind = kind
+    }
 }
 
 /// What an OTLP exporter knows about the other end.
@@ -30,6 +35,9 @@ package struct OTLPExporterConfig: Sendable, Equatable {
     package var retry: RetryConfig? = RetryConfig()
     /// `tenant` of a `tempo` exporter, sent as `X-Scope-OrgID`. It is not among `client.headers`.
     package var tenant: String?
+
+    /// Every value at its default.
+    package init() {}
 }
 
 /// `exporters.file[/name]`: OTLP JSON lines.
@@ -39,6 +47,9 @@ package struct FileExporterConfig: Sendable, Equatable {
     package var append = false
     /// How long written lines may stay in memory.
     package var flushInterval: Int64 = 1_000_000_000
+
+    /// Every value at its default.
+    package init() {}
 }
 
 /// `exporters.debug[/name]`.
@@ -52,6 +63,9 @@ package struct DebugExporterConfig: Sendable, Equatable {
     package enum Verbosity: String, Sendable, CaseIterable {
         case basic, normal, detailed
     }
+
+    /// Every value at its default.
+    package init() {}
 }
 
 extension ExporterConfig {

@@ -30,6 +30,9 @@ package struct GRPCClientKeepalive: Sendable, Equatable {
     package var time: Int64 = 10_000_000_000
     package var timeout: Int64 = 10_000_000_000
     package var permitWithoutStream = false
+
+    /// Every value at its default.
+    package init() {}
 }
 
 /// Settings of a gRPC client. In plain text for now: TLS is refused when the configuration is read.
@@ -54,6 +57,9 @@ package struct GRPCClientConfig: Sendable, Equatable {
         case roundRobin = "round_robin"
         case pickFirst = "pick_first"
     }
+
+    /// Every value at its default.
+    package init() {}
 }
 
 extension GRPCClientConfig {

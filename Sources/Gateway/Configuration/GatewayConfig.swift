@@ -13,6 +13,15 @@ package struct GatewayConfig: Sendable, Equatable {
     /// `service.shutdown_timeout`, a key of Tailgate's own: how long after the last decision the queues may take to
     /// empty before a stopping node gives up and counts the rest as lost. Default 30 s.
     package var shutdownTimeout: Int64
+
+    package init(
+        pipeline: PipelineConfig, healthCheck: HealthCheckConfig?, telemetry: TelemetryConfig, shutdownTimeout: Int64
+    ) {
+        self.pipeline = pipeline
+        self.healthCheck = healthCheck
+        self.telemetry = telemetry
+        self.shutdownTimeout = shutdownTimeout
+    }
 }
 
 /// What `service.pipelines.traces` puts together.
@@ -28,6 +37,17 @@ package struct PipelineConfig: Sendable, Equatable {
     package var batch: BatchConfig?
     /// At least one.
     package var exporters: [ExporterConfig]
+
+    package init(
+        id: ComponentID, receivers: [OTLPReceiverConfig], memoryLimiter: MemoryLimiterConfig?, tailSampling: TailSamplingConfig, batch: BatchConfig?, exporters: [ExporterConfig]
+    ) {
+        self.id = id
+        self.receivers = receivers
+        self.memoryLimiter = memoryLimiter
+        self.tailSampling = tailSampling
+        self.batch = batch
+        self.exporters = exporters
+    }
 }
 
 /// `extensions.health_check`.
@@ -35,6 +55,9 @@ package struct HealthCheckConfig: Sendable, Equatable {
     package var id = ComponentID(type: "health_check")
     package var endpoint = NetworkAddress(host: "localhost", port: 13_133)
     package var path = "/"
+
+    /// Every value at its default.
+    package init() {}
 }
 
 extension HealthCheckConfig {

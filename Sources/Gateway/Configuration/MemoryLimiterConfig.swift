@@ -30,6 +30,13 @@ package struct MemoryLimiterConfig: Sendable, Equatable {
         let room = spike?.bytes(of: total) ?? hard / 5
         return (max(0, hard - room), hard)
     }
+
+    package init(id: ComponentID, checkInterval: Int64, limit: Limit, spike: Limit?) {
+        self.id = id
+        self.checkInterval = checkInterval
+        self.limit = limit
+        self.spike = spike
+    }
 }
 
 extension MemoryLimiterConfig {

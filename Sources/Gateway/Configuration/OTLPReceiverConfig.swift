@@ -5,6 +5,11 @@ package struct OTLPReceiverConfig: Sendable, Equatable {
     package var id: ComponentID
     /// `protocols.grpc`.
     package var grpc: GRPCServerConfig
+
+    package init(id: ComponentID, grpc: GRPCServerConfig) {
+        self.id = id
+        self.grpc = grpc
+    }
 }
 
 /// `protocols.grpc` of an OTLP receiver.
@@ -19,6 +24,9 @@ package struct GRPCServerConfig: Sendable, Equatable {
     /// Nil: the server's own limit holds.
     package var maxConcurrentStreams: Int?
     package var keepalive = GRPCServerKeepalive()
+
+    /// Every value at its default.
+    package init() {}
 }
 
 /// `keepalive` of a gRPC server; the defaults are grpc-go's.
@@ -37,6 +45,9 @@ package struct GRPCServerKeepalive: Sendable, Equatable {
     package var minimumPingInterval: Int64 = 300_000_000_000
     /// `enforcement_policy.permit_without_stream`.
     package var permitWithoutStream = false
+
+    /// Every value at its default.
+    package init() {}
 }
 
 extension OTLPReceiverConfig {

@@ -21,6 +21,9 @@ package struct QueueConfig: Sendable, Equatable {
     package var waitForResult = false
     /// Nil if requests leave as they were assembled.
     package var batch: QueueBatchConfig?
+
+    /// Every value at its default.
+    package init() {}
 }
 
 /// `sending_queue.batch`: merging and splitting of requests in the queue.
@@ -32,6 +35,9 @@ package struct QueueBatchConfig: Sendable, Equatable {
     package var maxSize = 0
     /// Never `requests`.
     package var sizer = QueueSizer.items
+
+    /// Every value at its default.
+    package init() {}
 }
 
 /// `retry_on_failure` of an exporter.
@@ -44,6 +50,9 @@ package struct RetryConfig: Sendable, Equatable {
     package var randomizationFactor = 0.5
     /// From the first attempt; after it a request counts as lost. 0: never.
     package var maxElapsedTime: Int64 = 300_000_000_000
+
+    /// Every value at its default.
+    package init() {}
 }
 
 extension QueueConfig {

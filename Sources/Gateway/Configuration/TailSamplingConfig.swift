@@ -26,6 +26,9 @@ package struct TailSamplingConfig: Sendable, Equatable {
     package var numTraces: Int?
     /// Accepted, without effect here.
     package var expectedNewTracesPerSecond: Int?
+
+    /// Every value at its default, without policies.
+    package init(id: ComponentID) { self.id = id }
 }
 
 extension TailSamplingConfig {

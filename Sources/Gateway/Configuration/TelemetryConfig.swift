@@ -14,6 +14,9 @@ package struct TelemetryConfig: Sendable, Equatable {
     package enum MetricsLevel: String, Sendable, CaseIterable {
         case none, basic, normal, detailed
     }
+
+    /// Every value at its default.
+    package init() {}
 }
 
 extension TelemetryConfig {

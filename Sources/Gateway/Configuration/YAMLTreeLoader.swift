@@ -214,7 +214,7 @@ private func explain(_ error: any Error) -> (message: String, place: (line: Int,
         return ("this is not valid YAML: \(problem)", offset.map { place(ofCharacter: $0, in: yaml) })
     case YamlError.duplicatedKeysInMapping(let names, let context):
         let keys = names.map { "`\(clipped($0))`" }.joined(separator: ", ")
-        let message = "the key \(keys) is written twice in this map; keep one of them"
+        let message = "the key \(keys) is written twice in this map, here and below; keep one of them"
         return (message, (context.mark.line, context.mark.column))
     default:
         return ("this is not valid YAML: \(clipped("\(error)"))", nil)

@@ -65,21 +65,19 @@ package struct GRPCClientConfig: Sendable, Equatable {
 extension GRPCClientConfig {
     /// Reads the keys of a client from an exporter's own map, which the caller finishes.
     init(_ reader: inout ConfigReader) {
-        var usesPlainScheme = false
-        if let text = reader.stringIfPresent("endpoint"), !text.isEmpty {
-            endpointText = text
-            switch GRPCEndpoint.parse(text) {
-            case .success(let parsed):
-                endpoint = parsed.endpoint
-                usesPlainScheme = parsed.isPlain
-            case .failure(let wrong): reader.error(wrong.message, key: "endpoint")
+        if reader.has("endpoint"), reader.node("endpoint")?.value != .null {
+            endpointText = reader.string("endpoint", default: endpointText)
+            switch GRPCEndpoint.parse(endpointText) {
+            case .success(let parsed): endpoint = parsed
+            // A number or a list has been reported already.
+            case .failure(let wrong) where !endpointText.isEmpty || reader.isEmptyText("endpoint"):
+                reader.error(wrong.message, key: "endpoint")
+            case .failure: break
             }
-        } else if !reader.has("endpoint") || reader.node("endpoint")?.value == .null {
+        } else {
             reader.error("`endpoint` is missing; write `endpoint: host:port`", key: "endpoint")
-        } else if case .scalar(let scalar)? = reader.node("endpoint")?.value, scalar.text.isEmpty {
-            reader.error("`endpoint` is empty; write `endpoint: host:port`", key: "endpoint")
         }
-        readTLS(&reader, usesPlainScheme: usesPlainScheme)
+        readTLS(&reader, usesPlainScheme: endpointText.lowercased().hasPrefix("http://"))
         readCompression(&reader)
         if var section = reader.map("headers") { readHeaders(&section) }
         if var section = reader.map("keepalive") {
@@ -116,7 +114,7 @@ extension GRPCClientConfig {
                 "insecure_skip_verify", "ca_file", "ca_pem", "cert_file", "cert_pem", "key_file", "key_pem", "server_name_override",
                 "min_version", "max_version", "cipher_suites", "curve_preferences", "include_system_ca_certs_pool",
                 "reload_interval", "tpm",
-            ], because: "TLS has its own issue; write `tls: {insecure: true}` alone to send in plain text")
+            ], because: "write `tls: {insecure: true}` alone to send in plain text")
         tls.finish()
     }
 
@@ -155,13 +153,14 @@ extension GRPCClientConfig {
 
 extension GRPCEndpoint {
     /// Reads `host:port`, `http://host:port`, `dns:///host:port`, `unix:///path`.
-    /// - Returns: the endpoint and whether its scheme says plain text, or what is wrong.
-    static func parse(_ text: String) -> Result<(endpoint: GRPCEndpoint, isPlain: Bool), AddressError> {
+    /// - Returns: the endpoint, or what is wrong.
+    static func parse(_ text: String) -> Result<GRPCEndpoint, AddressError> {
         let lower = text.lowercased()
+        if text.isEmpty { return .failure(AddressError("`endpoint` is empty; write `endpoint: host:port`")) }
         if lower.hasPrefix("unix:") {
             let rest = String(text.dropFirst(5))
             let path = rest.hasPrefix("//") ? String(rest.dropFirst(2)) : rest
-            return path.isEmpty ? .failure(AddressError("`unix:` names no path; write `unix:///path`")) : .success((.unix(path), false))
+            return path.isEmpty ? .failure(AddressError("`unix:` names no path; write `unix:///path`")) : .success(.unix(path))
         }
         if lower.hasPrefix("https://") {
             return .failure(
@@ -190,11 +189,17 @@ extension GRPCEndpoint {
         if rest.contains("/") {
             return .failure(AddressError("\"\(clipped(text))\" has a path, which gRPC has no use for; write `host:port`"))
         }
-        return NetworkAddress.parse(String(rest), allowsAnyHost: false, ports: 1...65_535).map { (.host($0), isPlain) }
+        return NetworkAddress.parse(String(rest), allowsAnyHost: false, ports: 1...65_535).map { .host($0) }
     }
 }
 
 extension ConfigReader {
+    /// Whether `""` is written under the key.
+    fileprivate mutating func isEmptyText(_ key: String) -> Bool {
+        guard case .scalar(let scalar)? = node(key)?.value else { return false }
+        return scalar.text.isEmpty
+    }
+
     /// A text that goes into a header of its own.
     fileprivate mutating func headerText(_ key: String) -> String? {
         guard let text = stringIfPresent(key), !text.isEmpty else { return nil }

@@ -56,14 +56,14 @@ extension OTLPReceiverConfig {
         grpc = GRPCServerConfig()
         if var protocols = reader.map("protocols") {
             protocols.notSupported(
-                ["http"], because: "OTLP/HTTP has its own issue; receive OTLP/gRPC with `grpc: {endpoint: ...}`")
+                ["http"], because: "receive OTLP/gRPC with `grpc: {endpoint: ...}`")
             // `http:` with nothing behind it switches the protocol on too.
             if protocols.node("http")?.value == .null {
                 protocols.error("`http` is not in Tailgate yet: receive OTLP/gRPC with `grpc: {endpoint: ...}`", key: "http")
             }
             if var server = protocols.map("grpc") {
                 grpc = GRPCServerConfig(&server)
-            } else if !protocols.has("http") {
+            } else if protocols.keys.isEmpty {
                 protocols.error("no protocol is switched on; write `grpc:` below it, with or without settings")
             }
             protocols.finish()
@@ -95,7 +95,7 @@ extension GRPCServerConfig {
         if reader.bool("include_metadata", default: false) {
             reader.error("`include_metadata: true` is not in Tailgate yet: client metadata is not passed on", key: "include_metadata")
         }
-        reader.notSupported(["tls"], because: "TLS has its own issue; leave the key out to receive in plain text")
+        reader.notSupported(["tls"], because: "leave the key out to receive in plain text")
         reader.notSupported(["auth", "middlewares"], because: "requests are taken from everybody who can connect; leave the key out")
         reader.finish()
     }

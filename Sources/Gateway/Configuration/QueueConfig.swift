@@ -83,7 +83,7 @@ extension QueueBatchConfig {
         if maxSize > 0, maxSize < minSize {
             reader.error("`\(maxSize)` is less than min_size (\(minSize)); write at least that, or 0 for no limit", key: "max_size")
         }
-        if sizer == queue.sizer, minSize > queue.queueSize {
+        if sizer != .requests, sizer == queue.sizer, minSize > queue.queueSize {
             reader.error("`\(minSize)` is more than the queue holds (queue_size \(queue.queueSize))", key: "min_size")
         }
         reader.notSupported(["partition"], because: "batches are not told apart by client metadata; leave the key out")

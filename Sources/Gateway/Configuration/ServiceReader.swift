@@ -61,7 +61,13 @@ struct ServiceReader {
 
     private func readPipeline(_ id: ComponentID, _ reader: inout ConfigReader, _ count: Int) -> PipelineConfig? {
         let receivers = resolve(references("receivers", &reader), .receiver, components.receivers)
-        let processors = resolve(reader.placedStrings("processors"), .processor, components.processors)
+        let processorNames = reader.placedStrings("processors")
+        let processors = resolve(processorNames, .processor, components.processors)
+        if !processorNames.contains(where: { ComponentID(parsing: $0.text)?.type == "tail_sampling" }) {
+            reader.error(
+                "the pipeline has no `tail_sampling` processor, and sampling is what Tailgate is for; to keep every trace, give it one policy of the type `always_sample`",
+                key: "processors")
+        }
         let exporters = resolve(references("exporters", &reader), .exporter, components.exporters)
         // With several pipelines, what this one does not use may belong to another.
         if count == 1 {
@@ -108,14 +114,7 @@ struct ServiceReader {
         where count > 1 {
             reader.error("several `\(type)` processors in a pipeline are not in Tailgate yet; keep one", key: "processors")
         }
-        guard let tailSampling = samplings.first else {
-            if !processors.contains(where: { $0.id.type == "tail_sampling" }) {
-                reader.error(
-                    "the pipeline has no `tail_sampling` processor, and sampling is what Tailgate is for; to keep every trace, give it one policy of the type `always_sample`",
-                    key: "processors")
-            }
-            return nil
-        }
+        guard let tailSampling = samplings.first else { return nil }
         return PipelineConfig(
             id: id, receivers: receivers, memoryLimiter: limiters.first, tailSampling: tailSampling, batch: batches.first,
             exporters: exporters)

@@ -72,7 +72,7 @@ import Testing
         ("x: 1\na: \u{7}", "t.yaml:2:4: this is not valid YAML: control characters are not allowed"),
         ("x: 1\na: 1\nb: 2\na: 3", "t.yaml:2:1: the key `a` is written twice in this map, here and below; keep one of them"),
         ("a: 1\n\"a\": 3", "t.yaml:1:1: the key `a` is written twice in this map, here and below; keep one of them"),
-        ("? [a]\n: 1", "t.yaml:1:3: a key must be a text, not a list or a map"),
+        ("? [a]\n: 1", "t.yaml:1:3: a key must be a text, not a list, a map or an alias"),
         ("a: {<<: 5}", "t.yaml:1:9: a: `<<` takes a map or a list of maps (aliases such as `*base`)"),
     ])
     func syntaxErrors(text: String, problem: String) {
@@ -88,6 +88,15 @@ import Testing
         let (_, problems) = tree(text)
         #expect(problems.count == 1)
         #expect(problems.first?.hasSuffix("the configuration has more than 500000 values once its aliases are expanded; that is the limit") == true)
+    }
+
+    @Test(arguments: ["? *a40\n: 1\n", "*a40 : 1\n", "k: {[*a40]: 1}\n", "k: [{*a40 : 1}]\n"])
+    func aBillionLaughsAsAKeyFailCleanly(end: String) {
+        var text = "a0: &a0 {k: \"* x\"}\n"
+        for level in 1...40 { text += "a\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]\n" }
+        let (_, problems) = tree(text + end)
+        #expect(problems.count == 1)
+        #expect(problems.first?.contains("a key must be a text, not a list, a map or an alias") == true)
     }
 
     @Test func mergingABillionLaughsFailsCleanly() {

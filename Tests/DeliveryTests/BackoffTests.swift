@@ -1,12 +1,13 @@
+import Delivery
 import Testing
 
-@testable import Delivery
-
 @Suite struct BackoffTests {
-    @Test(arguments: [
-        (0, 5_000_000_000), (1, 5_000_000_000), (2, 7_500_000_000), (3, 11_250_000_000),
-        (4, 16_875_000_000), (5, 25_312_500_000), (6, 30_000_000_000), (1_000_000, 30_000_000_000),
-    ] as [(Int, Int64)])
+    @Test(
+        arguments: [
+            (0, 5_000_000_000), (1, 5_000_000_000), (2, 7_500_000_000), (3, 11_250_000_000),
+            (4, 16_875_000_000), (5, 25_312_500_000), (6, 30_000_000_000),
+            (1_000_000, 30_000_000_000),
+        ] as [(Int, Int64)])
     func intervals(failures: Int, expected: Int64) {
         #expect(Backoff(RetrySettings()).interval(failures: failures) == expected)
     }

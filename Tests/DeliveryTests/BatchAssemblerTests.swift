@@ -1,6 +1,5 @@
+import Delivery
 import Testing
-
-@testable import Delivery
 
 @Suite struct BatchAssemblerTests {
     let scope = field(1, field(1, Array("lib".utf8)))
@@ -153,7 +152,9 @@ import Testing
         let split = assembler.splitTraces
         #expect(split == 0)
         for batch in batches {
-            let traces = try DecodedRequest(batch.message).spans.map { DecodedRequest.trace($0.span) }
+            let traces = try DecodedRequest(batch.message).spans.map {
+                DecodedRequest.trace($0.span)
+            }
             #expect(traces.multiset().values.allSatisfy { $0 == 8 })
         }
     }
@@ -256,7 +257,8 @@ import Testing
         }
         var last: [Place: UInt64] = [:]
         for span in seen {
-            let place = Place(trace: DecodedRequest.trace(span.span), group: [span.resource, span.scope])
+            let place = Place(
+                trace: DecodedRequest.trace(span.span), group: [span.resource, span.scope])
             let number = DecodedRequest.number(span.span)
             if let before = last[place] { #expect(before < number) }
             last[place] = number

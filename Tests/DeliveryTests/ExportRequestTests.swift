@@ -1,6 +1,5 @@
+import Delivery
 import Testing
-
-@testable import Delivery
 
 @Suite struct ExportRequestTests {
     @Test func gzipIsMadeOnceAndShared() {

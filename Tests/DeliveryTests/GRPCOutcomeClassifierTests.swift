@@ -1,6 +1,5 @@
+import Delivery
 import Testing
-
-@testable import Delivery
 
 @Suite struct GRPCOutcomeClassifierTests {
     func classify(
@@ -30,7 +29,9 @@ import Testing
         let classifier = GRPCOutcomeClassifier(backend: .tempo)
         #expect(
             classifier.classify(
-                .status(code: 0, message: Array("RATE_LIMITED:".utf8), retryDelay: nil, rejectedSpans: 4))
+                .status(
+                    code: 0, message: Array("RATE_LIMITED:".utf8), retryDelay: nil, rejectedSpans: 4
+                ))
                 == .delivered(rejectedSpans: 4))
     }
 
@@ -50,25 +51,26 @@ import Testing
         #expect(classify(14, message) == .retry(after: nil))
     }
 
-    @Test(arguments: [
-        (
-            "RATE_LIMITED: ingestion rate limit (local: 30000000 bytes/s, global: 0 bytes/s, "
-                + "burst: 30000000 bytes) exceeded while adding 10 bytes for user t. consider "
-                + "increasing the limit or reducing ingestion rate.",
-            nil, ExportOutcome.retry(after: 5 * second)
-        ),
-        ("RATE_LIMITED: x", 2 * second, .retry(after: 2 * second)),
-        (
-            "rpc error: code = ResourceExhausted desc = RATE_LIMITED: batch size (9 bytes) exceeds "
-                + "ingestion limit (local: 5 bytes/s, global: 0 bytes/s, burst: 5 bytes) while "
-                + "adding 9 bytes for user t. consider reducing batch size or increasing rate limit.",
-            2 * second, .split
-        ),
-        ("LIVE_TRACES_EXCEEDED: max live traces exceeded", nil, .permanent(.backendLimit)),
-        ("TRACE_TOO_LARGE: max size of trace (5000000) exceeded", 1, .permanent(.backendLimit)),
-        ("something else", nil, .permanent(.permanent)),
-        ("", 1, .retry(after: 1)),
-    ] as [(String, Int64?, ExportOutcome)])
+    @Test(
+        arguments: [
+            (
+                "RATE_LIMITED: ingestion rate limit (local: 30000000 bytes/s, global: 0 bytes/s, "
+                    + "burst: 30000000 bytes) exceeded while adding 10 bytes for user t. consider "
+                    + "increasing the limit or reducing ingestion rate.",
+                nil, ExportOutcome.retry(after: 5 * second)
+            ),
+            ("RATE_LIMITED: x", 2 * second, .retry(after: 2 * second)),
+            (
+                "rpc error: code = ResourceExhausted desc = RATE_LIMITED: batch size (9 bytes) exceeds "
+                    + "ingestion limit (local: 5 bytes/s, global: 0 bytes/s, burst: 5 bytes) while "
+                    + "adding 9 bytes for user t. consider reducing batch size or increasing rate limit.",
+                2 * second, .split
+            ),
+            ("LIVE_TRACES_EXCEEDED: max live traces exceeded", nil, .permanent(.backendLimit)),
+            ("TRACE_TOO_LARGE: max size of trace (5000000) exceeded", 1, .permanent(.backendLimit)),
+            ("something else", nil, .permanent(.permanent)),
+            ("", 1, .retry(after: 1)),
+        ] as [(String, Int64?, ExportOutcome)])
     func tempo(message: String, delay: Int64?, expected: ExportOutcome) {
         #expect(classify(8, message, delay: delay, .tempo) == expected)
     }
@@ -80,7 +82,8 @@ import Testing
     }
 
     @Test(arguments: [
-        (429, ExportOutcome.retry(after: nil)), (502, .retry(after: nil)), (503, .retry(after: nil)),
+        (429, ExportOutcome.retry(after: nil)), (502, .retry(after: nil)),
+        (503, .retry(after: nil)),
         (504, .retry(after: nil)), (400, .permanent(.invalid)), (401, .permanent(.unauthorized)),
         (403, .permanent(.unauthorized)), (404, .permanent(.permanent)), (413, .split),
         (431, .permanent(.permanent)), (200, .permanent(.permanent)), (500, .permanent(.permanent)),

@@ -1,13 +1,14 @@
+import Delivery
 import Testing
-
-@testable import Delivery
 
 @Suite struct RequestSplitterTests {
     func request(_ groups: [(String, [[UInt8]])]) -> [UInt8] {
         groups.flatMap { name, spans in
             // The header stands behind the spans on purpose: field order is free.
-            field(1, field(2, spans.flatMap { field(2, $0) } + field(3, Array("s".utf8)))
-                + makeResource(name))
+            field(
+                1,
+                field(2, spans.flatMap { field(2, $0) } + field(3, Array("s".utf8)))
+                    + makeResource(name))
         }
     }
 
@@ -16,16 +17,22 @@ import Testing
     @Test func wholeTracesStayTogether() throws {
         var spans: [[UInt8]] = []
         for number in 0..<4 as Range<UInt64> {
-            for trace in 0..<10 as Range<UInt64> { spans.append(makeSpan(trace: trace, number: number)) }
+            for trace in 0..<10 as Range<UInt64> {
+                spans.append(makeSpan(trace: trace, number: number))
+            }
         }
         let message = request([("a", Array(spans[..<25])), ("b", Array(spans[25...]))])
         let halves = try #require(RequestSplitter.split(message))
         let first = try DecodedRequest(halves.first.message)
         let second = try DecodedRequest(halves.second.message)
-        #expect((first.spans + second.spans).multiset() == (try DecodedRequest(message)).spans.multiset())
+        #expect(
+            (first.spans + second.spans).multiset()
+                == (try DecodedRequest(message)).spans.multiset())
         #expect(halves.first.spans == 20 && halves.second.spans == 20)
         #expect(halves.first.traces == 5 && halves.second.traces == 5)
-        let traces = { (request: DecodedRequest) in Set(request.spans.map { DecodedRequest.trace($0.span) }) }
+        let traces = { (request: DecodedRequest) in
+            Set(request.spans.map { DecodedRequest.trace($0.span) })
+        }
         #expect(traces(first).isDisjoint(with: traces(second)))
     }
 

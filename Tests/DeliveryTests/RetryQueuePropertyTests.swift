@@ -1,6 +1,5 @@
+import Delivery
 import Testing
-
-@testable import Delivery
 
 @Suite struct RetryQueuePropertyTests {
     /// A destination that answers at random, is down for stretches, and may be drained or
@@ -78,6 +77,7 @@ import Testing
             }
             if step == 500, seed % 2 == 0 { queue.beginDrain(deadline: now + 5 * second, now: now) }
 
+            note(queue.expire(now: now))
             sending: while true {
                 let before = queue.circuit
                 switch queue.next(now: now) {
@@ -93,6 +93,9 @@ import Testing
                     break sending
                 }
             }
+
+            // Whoever sleeps until `nextWake` must not spin.
+            if let wake = queue.nextWake(now: now) { #expect(wake > now) }
 
             let depth = queue.depth
             let lost = LossReason.allCases.map { queue.lostSpans($0) }.reduce(0, +)

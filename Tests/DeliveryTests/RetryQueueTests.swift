@@ -1,6 +1,5 @@
+import Delivery
 import Testing
-
-@testable import Delivery
 
 /// A request of `spans` spans, each in a trace of its own.
 func makeRequest(spans: Int = 1, filler: Int = 0, sequence: UInt64 = 0) -> ExportRequest {
@@ -477,6 +476,21 @@ struct Harness: ~Copyable {
         #expect(events.isEmpty)
         let (balances, wake) = (queue.balances, queue.wake)
         #expect(balances && wake == nil)
+    }
+
+    @Test func worstCases() {
+        #expect(
+            QueueSettings(queueSize: 10, overflowBytes: 5).worstCaseBytes(maximumRequestBytes: 7)
+                == 75)
+        #expect(
+            QueueSettings(queueSize: 10, sizer: .bytes, overflowBytes: 5)
+                .worstCaseBytes(maximumRequestBytes: 7) == 15)
+        #expect(QueueSettings(sizer: .items).worstCaseBytes(maximumRequestBytes: 7) == nil)
+        #expect(
+            QueueSettings(queueSize: .max).worstCaseBytes(maximumRequestBytes: 3_670_016) == .max)
+        #expect(
+            QueueSettings(enabled: false, sizer: .items, overflowBytes: 0)
+                .worstCaseBytes(maximumRequestBytes: 7) == 70)
     }
 
     @Test func aDisabledQueueHoldsOnlyWhatIsBeingSent() {

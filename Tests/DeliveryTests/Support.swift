@@ -32,9 +32,12 @@ func field(_ number: UInt8, _ payload: [UInt8]) -> [UInt8] {
 
 /// A span: trace id, span id (numbered), and filling.
 func makeSpan(trace: UInt64, number: UInt64, filler: Int = 0) -> [UInt8] {
-    func bigEndian(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(value >> (56 - 8 * $0) & 0xff) } }
+    func bigEndian(_ value: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(value >> (56 - 8 * $0) & 0xff) }
+    }
     let id = bigEndian(0xabcd) + bigEndian(trace)
-    return field(1, id) + field(2, bigEndian(number)) + field(5, [UInt8](repeating: 0x61, count: filler))
+    return field(1, id) + field(2, bigEndian(number))
+        + field(5, [UInt8](repeating: 0x61, count: filler))
 }
 
 /// Header of a ResourceSpans: a resource (field 1), optionally a schema URL (field 3).
@@ -97,7 +100,8 @@ struct DecodedRequest {
             case 0:
                 let bodyStart = rest.startIndex
                 _ = try varint()
-                result.append((tag / 8, bytes[start..<rest.startIndex], bytes[bodyStart..<rest.startIndex]))
+                result.append(
+                    (tag / 8, bytes[start..<rest.startIndex], bytes[bodyStart..<rest.startIndex]))
                 continue
             case 1: size = 8
             case 5: size = 4

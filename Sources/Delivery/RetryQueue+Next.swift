@@ -49,7 +49,7 @@ extension RetryQueue {
         case .open(let until): at = max(at, until)
         case .halfOpen: return nil
         }
-        if !ready.isEmpty { return max(at, .min + 1) }
+        if !ready.isEmpty { return at }
         guard let earliest = retries.lazy.map(\.notBefore).min() else { return nil }
         return max(at, earliest)
     }

@@ -97,7 +97,7 @@ extension RetryQueue {
         second.spans = whole.spanCount - halves.first.spans
         let cost: Int
         switch queue.sizer {
-        case .requests: cost = 1
+        case .requests: cost = entry.cost
         case .items: cost = halves.first.spans
         case .bytes: cost = entry.cost / 2
         }

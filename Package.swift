@@ -86,7 +86,7 @@ let package = Package(
             swiftSettings: house),
         .target(
             name: "LoadTools",
-            dependencies: ["OTLP", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            dependencies: ["OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")],
             swiftSettings: house),
         // floor 6
         .executableTarget(
@@ -118,7 +118,8 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
-        .testTarget(name: "ToolsTests",
-            dependencies: ["LoadTools", "OTLP", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
+        .testTarget(
+            name: "ToolsTests",
+            dependencies: ["LoadTools", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
     ]
 )

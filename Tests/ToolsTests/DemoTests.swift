@@ -1,40 +1,44 @@
+import Telemetry
 import Testing
 
 @testable import LoadTools
 
 @Suite struct DemoTests {
-    private func snapshot() -> DemoSnapshot {
-        var now = DemoSnapshot()
-        now.seconds = 3
-        now.ledger.accepted = 1000
-        now.ledger.buffered = 600
-        now.ledger.notSampled = 300
-        now.ledger.sampled = 100
+    private func snapshot(seconds: Double = 3, accepted: Int = 1000, sent: Int = 80) -> DemoSnapshot {
+        var cells = LedgerCells(destinationCount: 2)
+        cells.accepted = accepted
+        cells.buffered = accepted - 400
+        cells.notSampled = 300
+        cells.sampled = 100
+        for (index, sent) in [sent, 100].enumerated() {
+            cells.destinations[index].offered = 100
+            cells.destinations[index].taken = 100
+            cells.destinations[index].queued = index == 0 ? 20 : 0
+            cells.destinations[index].sent = sent
+        }
+        var now = DemoSnapshot(ledger: Ledger(workers: [cells], destinationNames: ["jaeger", "tempo"]))
+        now.seconds = seconds
         now.sampledTraces = 10
         now.notSampledTraces = 30
         now.sampledByPolicy = [("errors", 4), ("slow", 6)]
-        now.destinations = [
-            .init(name: "jaeger", queued: 20, sent: 80, lost: 0, queuedRequests: 1),
-            .init(name: "tempo", queued: 0, sent: 100, lost: 0, queuedRequests: 0),
-        ]
+        now.queues = [.init(requests: 1, bytes: 4096), .init(requests: 0, bytes: 0)]
         return now
     }
 
-    @Test func aSoundLedgerBalances() {
-        var now = snapshot()
-        #expect(now.balances)
-        #expect(DemoTable.summary(now).last?.contains("balances") == true)
-        now.destinations[0].sent = 79
-        #expect(!now.balances)
-        #expect(DemoTable.summary(now).last?.contains("jaeger 1") == true)
+    @Test func theSummaryEndsWithTheVerdict() {
+        #expect(snapshot().balances)
+        #expect(DemoTable.summary(snapshot()).last?.contains("balances") == true)
+        let broken = snapshot(sent: 79)
+        #expect(!broken.balances)
+        #expect(DemoTable.summary(broken).last?.contains("DOES NOT BALANCE: the difference is 1 ") == true)
     }
 
     @Test func ratesAreThoseSinceTheLastLook() {
-        var earlier = snapshot()
-        earlier.seconds = 2
-        earlier.ledger.accepted = 400
+        let earlier = snapshot(seconds: 2, accepted: 400)
         #expect(DemoTable.line(snapshot(), since: earlier).hasPrefix("3 s: 600 spans/s in"))
-        #expect(DemoTable.lines(snapshot(), since: earlier).contains { $0.contains("by errors") && $0.hasSuffix("10.0 %") })
+        let lines = DemoTable.lines(snapshot(), since: earlier)
+        #expect(lines.contains { $0.contains("by errors") && $0.hasSuffix("10.0 %") })
+        #expect(lines.contains { $0.contains("sent to jaeger") && $0.contains("1 requests queued (4.0 KiB)") })
     }
 
     @Test func aBlockIsRedrawnInPlace() {

@@ -40,6 +40,9 @@ package struct TrafficSource {
     /// Spans in the request that ``next(unixNanoseconds:)`` would make.
     package var nextSpans: Int { templates[family][part].spans }
 
+    /// Whether parts of the present instance have been made and others have not.
+    package var isMidInstance: Bool { part > 0 }
+
     private var family: Int { Int(instance % UInt64(templates.count)) }
 
     /// The next request. Traces end shortly before the time of the first request of their instance.

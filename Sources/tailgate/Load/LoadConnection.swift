@@ -62,7 +62,7 @@ final class LoadConnection: ChannelInboundHandler {
             var buffer = context.channel.allocator.buffer(capacity: Self.pieceBytes + (64 << 10))
             do throws(HTTP2SessionError) {
                 let written = try session.output(limit: Self.pieceBytes) { bytes in
-                    unsafe buffer.writeBytes(bytes.bytes)
+                    buffer.writeBytes(bytes)
                 }
                 guard written > 0 else { break }
             } catch {

@@ -94,8 +94,15 @@ final class LoadLane {
 
     /// No further requests; those under way are awaited.
     func stop() {
-        isFinishing = true
+        finishTraces(now: MonotonicClock.now())
         pump()
+    }
+
+    /// The last requests: those without which the last traces would stay in pieces.
+    private func finishTraces(now: Int64) {
+        guard !isFinishing else { return }
+        isFinishing = true
+        while source.isMidInstance { _ = place(make(due: now, now: now), isNew: true) }
     }
 
     // MARK: connections
@@ -182,7 +189,7 @@ final class LoadLane {
             case .full:
                 break loop
             case .finished:
-                isFinishing = true
+                finishTraces(now: now)
                 break loop
             }
         }

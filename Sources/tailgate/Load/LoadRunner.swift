@@ -43,7 +43,8 @@ struct LoadRunner: Sendable {
         for result in all { recorder.merge(result.recorder) }
         let lastAnswer = all.map(\.lastAnswer).max() ?? measuredFrom
         // A run that was stopped early ends with its last answer.
-        let end = lastAnswer < measuredFrom + plan.runNanoseconds - 1_000_000_000 ? lastAnswer : max(lastAnswer, measuredFrom + plan.runNanoseconds)
+        let planned = measuredFrom + plan.runNanoseconds
+        let end = lastAnswer < planned - 1_000_000_000 ? lastAnswer : max(lastAnswer, planned)
         return LoadReport(
             recorder: recorder, wantedSpansPerSecond: plan.spansPerSecond,
             measuredSeconds: Double(max(0, end - measuredFrom)) / 1e9, processorSeconds: processor,

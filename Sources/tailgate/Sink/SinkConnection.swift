@@ -72,7 +72,7 @@ final class SinkConnection: ChannelInboundHandler {
         guard let context else { return }
         while context.channel.isWritable {
             var buffer = context.channel.allocator.buffer(capacity: 4096)
-            guard let written = try? session.output(limit: 64 << 10, { _ = unsafe buffer.writeBytes($0.bytes) }) else {
+            guard let written = try? session.output(limit: 64 << 10, { _ = buffer.writeBytes($0) }) else {
                 context.close(promise: nil)
                 return
             }

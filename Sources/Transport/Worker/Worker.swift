@@ -1,8 +1,8 @@
-package import Delivery
+internal import Delivery
 package import NIOCore
 internal import NativeCore
 package import OTLP
-package import Sampling
+internal import Sampling
 package import Telemetry
 
 /// One event loop, one shard of the trace-id space, and everything between a client's bytes and a destination's queue.
@@ -157,10 +157,7 @@ package final class Worker {
     private func distribute(_ body: consuming [UInt8], _ payloadStart: Int) throws(GRPCRefusal) {
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
-        let records = index.records.span
-        for position in records.indices {
-            spansForWorker[Int(Shard.number(of: records[position].hash, among: workers))] += 1
-        }
+        for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             if !mailboxes[worker].hasRoom(from: number) {
                 throw GRPCRefusal(
@@ -191,7 +188,8 @@ package final class Worker {
 
     @discardableResult
     private func take(_ request: ReceivedRequest) -> Int {
-        let payload = request.body.span.extracting(request.payloadStart...)
+        let body = request.body
+        let payload = body.span.extracting(request.payloadStart...)
         let result = ingest(payload, request.index)
         settleLate(result, payload, request.index)
         return result.bufferedSpans + result.lateSampled.count + result.lateNotSampled + result.lateDropped
@@ -334,8 +332,8 @@ package final class Worker {
         } else {
             cells.add(plan.metrics.sampling.repairedSpans)
             place(
-                group, SpanSanitizer.repaired(resource, as: .resourceSpansHeader).span,
-                SpanSanitizer.repaired(scope, as: .scopeSpansHeader).span, SpanSanitizer.repaired(span).span)
+                group, SpanSanitizer.repaired(resource, as: .resourceHeader).span,
+                SpanSanitizer.repaired(scope, as: .scopeHeader).span, SpanSanitizer.repaired(span).span)
         }
     }
 
@@ -347,8 +345,8 @@ package final class Worker {
 
     private func isValidGroup(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>) -> Bool {
         if validGroups.contains(group) { return true }
-        guard SpanSanitizer.isValid(resource, as: .resourceSpansHeader),
-            SpanSanitizer.isValid(scope, as: .scopeSpansHeader)
+        guard SpanSanitizer.isValid(resource, as: .resourceHeader),
+            SpanSanitizer.isValid(scope, as: .scopeHeader)
         else { return false }
         if validGroups.count >= 4096 { validGroups.removeAll(keepingCapacity: true) }
         validGroups.insert(group)

@@ -53,7 +53,8 @@ import Testing
         var isFine = true
         var end = 0
         for record in index.records {
-            isFine = isFine && record.range.lowerBound > end && record.range.upperBound <= body.count
+            isFine =
+                isFine && record.range.lowerBound > end && record.range.upperBound <= body.count
             end = record.range.upperBound
             isFine = isFine && Int(record.group) < index.groups.count && !record.traceID.isZero
         }

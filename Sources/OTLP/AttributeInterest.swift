@@ -139,15 +139,18 @@ struct AttributeNames: Sendable {
                 continue
             }
             if Int(entry.length) > length { return nil }
+            // The last eight bytes are equal already; the last word here may overlap them.
+            let names = bytes.span
             var same = true
-            // The last eight bytes are equal already.
             var position = 0
             while position < length - 8 {
-                if bytes[Int(entry.offset) + position] != body[start + position] {
+                if Wire.loadLittle64(names, Int(entry.offset) + position)
+                    != Wire.loadLittle64(body, start + position)
+                {
                     same = false
                     break
                 }
-                position += 1
+                position += 8
             }
             if same { return entry.name }
         }

@@ -1,8 +1,8 @@
-package import Delivery
+internal import Delivery
 package import NIOCore
 internal import NativeCore
 package import OTLP
-package import Sampling
+internal import Sampling
 package import Telemetry
 
 /// One event loop, one shard of the trace-id space, and everything between a client's bytes and a destination's queue.
@@ -15,7 +15,7 @@ package final class Worker {
     package let eventLoop: any EventLoop
     let plan: NodePlan
     private let mailboxes: [WorkerMailbox]
-    private let wake: (Int) -> Void
+    private var wakers: [() -> Void] = []
     package let cells: MetricCells
     package var ledger: LedgerCells
 
@@ -32,21 +32,20 @@ package final class Worker {
     /// When decisions began to be held back since every destination is full.
     private var heldSince: Int64?
 
-    /// Whether requests are taken. Set by the owner when the node starts and stops serving.
+    /// What health checks say. Set by the owner when the node starts and stops serving.
     package var isServing = false
+    /// Whether requests are taken; a node that stops serving still takes those that are under way.
+    package var isAccepting = false
 
     /// - Parameters:
     ///   - mailboxes: of all workers, by number.
-    ///   - wake: wakes another worker to look into its mailbox.
     package init(
-        number: Int, eventLoop: any EventLoop, plan: NodePlan, mailboxes: [WorkerMailbox], now: Int64,
-        wake: @escaping (Int) -> Void
+        number: Int, eventLoop: any EventLoop, plan: NodePlan, mailboxes: [WorkerMailbox], now: Int64
     ) {
         self.number = number
         self.eventLoop = eventLoop
         self.plan = plan
         self.mailboxes = mailboxes
-        self.wake = wake
         cells = MetricCells(plan.metrics.layout)
         ledger = LedgerCells(destinationCount: plan.destinationNames.count)
         shard = Shard(settings: plan.shard, policies: plan.policies, now: now)
@@ -55,8 +54,15 @@ package final class Worker {
         spansForWorker = Array(repeating: 0, count: plan.workerCount)
     }
 
-    /// Names the destinations, in the order of the ledger's cells. Once, before serving.
-    package func connect(_ routes: [DestinationRoute]) { self.routes = routes }
+    /// Says where requests go. Once, before serving.
+    ///
+    /// - Parameters:
+    ///   - routes: to the destinations, in the order of the ledger's cells.
+    ///   - wakers: by worker number: makes that worker look into its mailbox.
+    package func connect(_ routes: [DestinationRoute], wakers: [() -> Void]) {
+        self.routes = routes
+        self.wakers = wakers
+    }
 
     package var now: Int64 { Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds) }
 
@@ -72,7 +78,7 @@ package final class Worker {
     package func accept(
         body: consuming [UInt8], payloadStart: Int, encoding: GRPCEncoding, receiver: Int
     ) throws(GRPCRefusal) -> SpanRejectionCounts {
-        guard isServing else {
+        guard isAccepting else {
             throw GRPCRefusal(
                 .notServing, .unavailable, "the node is shutting down or starting", retryAfter: plan.retryAfter)
         }
@@ -157,10 +163,7 @@ package final class Worker {
     private func distribute(_ body: consuming [UInt8], _ payloadStart: Int) throws(GRPCRefusal) {
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
-        let records = index.records.span
-        for position in records.indices {
-            spansForWorker[Int(Shard.number(of: records[position].hash, among: workers))] += 1
-        }
+        for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             if !mailboxes[worker].hasRoom(from: number) {
                 throw GRPCRefusal(
@@ -172,7 +175,7 @@ package final class Worker {
         index.records.reserveCapacity(request.index.records.count)
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             ledger.handedToOtherWorkers += spansForWorker[worker]
-            if mailboxes[worker].push(request, from: number) { wake(worker) }
+            if mailboxes[worker].push(request, from: number) { wakers[worker]() }
         }
         ledger.accepted += request.index.records.count
         if spansForWorker[number] > 0 { take(request) }
@@ -191,7 +194,8 @@ package final class Worker {
 
     @discardableResult
     private func take(_ request: ReceivedRequest) -> Int {
-        let payload = request.body.span.extracting(request.payloadStart...)
+        let body = request.body
+        let payload = body.span.extracting(request.payloadStart...)
         let result = ingest(payload, request.index)
         settleLate(result, payload, request.index)
         return result.bufferedSpans + result.lateSampled.count + result.lateNotSampled + result.lateDropped
@@ -334,8 +338,8 @@ package final class Worker {
         } else {
             cells.add(plan.metrics.sampling.repairedSpans)
             place(
-                group, SpanSanitizer.repaired(resource, as: .resourceSpansHeader).span,
-                SpanSanitizer.repaired(scope, as: .scopeSpansHeader).span, SpanSanitizer.repaired(span).span)
+                group, SpanSanitizer.repaired(resource, as: .resourceHeader).span,
+                SpanSanitizer.repaired(scope, as: .scopeHeader).span, SpanSanitizer.repaired(span).span)
         }
     }
 
@@ -347,8 +351,8 @@ package final class Worker {
 
     private func isValidGroup(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>) -> Bool {
         if validGroups.contains(group) { return true }
-        guard SpanSanitizer.isValid(resource, as: .resourceSpansHeader),
-            SpanSanitizer.isValid(scope, as: .scopeSpansHeader)
+        guard SpanSanitizer.isValid(resource, as: .resourceHeader),
+            SpanSanitizer.isValid(scope, as: .scopeHeader)
         else { return false }
         if validGroups.count >= 4096 { validGroups.removeAll(keepingCapacity: true) }
         validGroups.insert(group)

@@ -1,0 +1,42 @@
+/// The Collector's `sending_queue` block, with its defaults, and the bounds of the overflow.
+package struct QueueSettings: Sendable, Equatable {
+    /// What `queueSize` counts.
+    package enum Sizer: String, Sendable, CaseIterable {
+        /// Export requests.
+        case requests
+        /// Spans.
+        case items
+        /// Bytes of the uncompressed messages.
+        case bytes
+    }
+
+    /// False: nothing is queued beyond the requests that are being sent.
+    package var enabled: Bool
+    /// Requests in flight at the same time.
+    package var numConsumers: Int
+    /// Capacity in units of `sizer`. Requests in flight and waiting for a retry count.
+    package var queueSize: Int
+    /// Unit of `queueSize`.
+    package var sizer: Sizer
+    /// True: a request in the overflow waits for room without a time limit.
+    package var blockOnOverflow: Bool
+    /// Nanoseconds that a request may wait in the overflow before it is lost.
+    package var overflowTimeout: Int64
+    /// Bytes (uncompressed) that the overflow may hold.
+    package var overflowBytes: Int
+
+    /// 1000 requests, 10 consumers; overflow 5 s and 32 MiB.
+    package init(
+        enabled: Bool = true, numConsumers: Int = 10, queueSize: Int = 1000,
+        sizer: Sizer = .requests, blockOnOverflow: Bool = false,
+        overflowTimeout: Int64 = 5_000_000_000, overflowBytes: Int = 33_554_432
+    ) {
+        self.enabled = enabled
+        self.numConsumers = numConsumers
+        self.queueSize = queueSize
+        self.sizer = sizer
+        self.blockOnOverflow = blockOnOverflow
+        self.overflowTimeout = overflowTimeout
+        self.overflowBytes = overflowBytes
+    }
+}

@@ -1,0 +1,195 @@
+import DequeModule
+
+/// Queue, retries, backoff and circuit of one destination. Pure: it never sends, sleeps or asks
+/// for the time; one event loop owns it and does what it says.
+///
+/// A request is in exactly one of four places: *waiting* in the overflow (first come, first
+/// served, for a bounded time), *ready* for its first attempt, set aside for a *retry*, or *in
+/// flight*. The last three take capacity (`queue_size`); the overflow has its own bound in bytes.
+///
+/// There is one backoff for the destination. The first retryable failure opens the circuit:
+/// nothing is sent until the delay is over; then one probe is. Any answer to it, even a refusal
+/// of that request, closes the circuit and resets the backoff; a retryable failure grows it. Of the
+/// attempts that were in flight together, only the first failure counts: each attempt carries the
+/// epoch (number of backoff steps) in which it began, and failures of an older epoch neither grow
+/// the backoff nor open the circuit. A request that keeps failing by itself does not block the
+/// others: probes take turns, and its own delays grow with its own attempts.
+///
+/// Ledger: `offeredSpans == depth.spans + sentSpans + lost spans of all reasons`, at any time.
+///
+/// Driver: after every call that may change something (`offer`, `complete`, `expire`), call
+/// `next(now:)` until it stops answering `.send`; call `expire(now:)` at `nextWake(now:)`.
+package struct RetryQueue: ~Copyable {
+    /// What became of an offered request.
+    package enum Offer: Sendable, Equatable {
+        /// It has its place in the queue.
+        case queued
+        /// The queue is full; the request waits for room until this time (nanoseconds) and is then
+        /// lost, for `.queueFull`. Hold further decisions while `isFull`.
+        case waiting(until: Int64)
+        /// Not taken, and counted as lost: `.tooLarge` if it is larger than the whole capacity,
+        /// `.queueFull` if the overflow is full as well, `.shutdown` after the end.
+        case refused(LossReason)
+    }
+
+    /// One attempt to send a request.
+    package struct Attempt: Sendable {
+        /// For `complete(_:outcome:now:random:)`; never used twice.
+        package let id: UInt64
+        /// The bytes to send.
+        package let request: ExportRequest
+        /// 1 for the first attempt of this request.
+        package let number: Int
+    }
+
+    /// What to do now.
+    package enum Next: Sendable {
+        /// Send this, then ask again.
+        case send(Attempt)
+        /// Nothing before this time (nanoseconds).
+        case wait(until: Int64)
+        /// Nothing until a request is offered or an attempt completes.
+        case idle
+    }
+
+    struct Entry {
+        var request: ExportRequest
+        var cost: Int
+        var attempts = 0
+        var firstAttemptAt: Int64 = 0
+        var notBefore: Int64 = .min
+        /// Place in the order of offers; ties (halves of a split) keep their order.
+        var order: UInt64
+    }
+
+    struct Waiter {
+        var request: ExportRequest
+        var cost: Int
+        var until: Int64
+    }
+
+    struct Flight {
+        var id: UInt64
+        var epoch: UInt64
+        var entry: Entry
+    }
+
+    /// Longest backoff while draining: a node that stops does not sit out half a minute.
+    package static let drainMaximumInterval: Int64 = 1_000_000_000
+
+    let queue: QueueSettings
+    let retry: RetrySettings
+    let backoff: Backoff
+    let capacity: Int
+
+    var ready = Deque<Entry>()
+    var retries: [Entry] = []
+    var waiting = Deque<Waiter>()
+    var flights: [Flight] = []
+
+    var nextAttemptID: UInt64 = 1
+    var nextOrder: UInt64 = 1
+    var epoch: UInt64 = 0
+    /// No attempt of any kind before this: the destination said so.
+    var holdUntil: Int64 = .min
+    var lastProbeOrder: UInt64 = 0
+    var drainDeadline: Int64?
+    var isClosed = false
+    var lostByReason = [Int](repeating: 0, count: LossReason.allCases.count)
+
+    /// Requests with a place in the queue that are not being sent (ready or set aside for retry).
+    package internal(set) var queuedDepth = QueueDepth()
+    /// Requests in the overflow.
+    package internal(set) var waitingDepth = QueueDepth()
+    /// Requests being sent.
+    package internal(set) var inFlightDepth = QueueDepth()
+    /// Units of the sizer in use; never above `capacity`.
+    package internal(set) var usedCapacity = 0
+    /// Backoff steps since the last answer; 0 when all is well.
+    package internal(set) var consecutiveFailures = 0
+    /// Whether the destination is being sent to.
+    package internal(set) var circuit = CircuitState.closed
+    /// Spans ever offered.
+    package internal(set) var offeredSpans = 0
+    /// Spans delivered.
+    package internal(set) var sentSpans = 0
+
+    /// Values that make no sense are lifted to the smallest that does.
+    package init(queue: QueueSettings, retry: RetrySettings) {
+        var queue = queue
+        queue.numConsumers = max(1, queue.numConsumers)
+        queue.overflowBytes = max(0, queue.overflowBytes)
+        if !queue.enabled {
+            queue.sizer = .requests
+            queue.queueSize = queue.numConsumers
+        }
+        self.queue = queue
+        self.retry = retry
+        backoff = Backoff(retry)
+        capacity = max(1, queue.queueSize)
+    }
+
+    /// Everything that is here: queued, waiting and in flight.
+    package var depth: QueueDepth { queuedDepth + waitingDepth + inFlightDepth }
+
+    /// Whether the next offered request would have to wait or be refused: time to hold decisions.
+    package var isFull: Bool { !waiting.isEmpty || usedCapacity >= capacity }
+
+    /// Whether nothing is left to do.
+    package var isEmpty: Bool { depth.requests == 0 }
+
+    /// Spans lost for a reason.
+    package func lostSpans(_ reason: LossReason) -> Int { lostByReason[reason.index] }
+
+    /// Takes a request, lets it wait, or refuses it. Refused spans are counted as lost here; the
+    /// caller reports them.
+    ///
+    /// - Complexity: O(1).
+    package mutating func offer(_ request: ExportRequest, now: Int64) -> Offer {
+        offeredSpans += request.spanCount
+        if isClosed { return refuse(request, .shutdown) }
+        let cost = cost(of: request)
+        if cost > capacity { return refuse(request, .tooLarge) }
+        if waiting.isEmpty, usedCapacity + cost <= capacity {
+            enqueue(request, cost: cost)
+            return .queued
+        }
+        if waitingDepth.bytes + request.identity.count > queue.overflowBytes {
+            return refuse(request, .queueFull)
+        }
+        let until = drainDeadline
+            ?? (queue.blockOnOverflow ? .max : saturatingAdd(now, max(0, queue.overflowTimeout)))
+        waiting.append(Waiter(request: request, cost: cost, until: until))
+        waitingDepth.add(request)
+        return .waiting(until: until)
+    }
+
+    private mutating func refuse(_ request: ExportRequest, _ reason: LossReason) -> Offer {
+        lostByReason[reason.index] += request.spanCount
+        return .refused(reason)
+    }
+
+    private func cost(of request: ExportRequest) -> Int {
+        switch queue.sizer {
+        case .requests: 1
+        case .items: request.spanCount
+        case .bytes: request.identity.count
+        }
+    }
+
+    private mutating func enqueue(_ request: ExportRequest, cost: Int) {
+        usedCapacity += cost
+        queuedDepth.add(request)
+        ready.append(Entry(request: request, cost: cost, order: nextOrder))
+        nextOrder += 1
+    }
+
+    /// Moves requests from the overflow into the queue while there is room for the oldest.
+    mutating func admitWaiting() {
+        while let first = waiting.first, usedCapacity + first.cost <= capacity {
+            waiting.removeFirst()
+            waitingDepth.remove(first.request)
+            enqueue(first.request, cost: first.cost)
+        }
+    }
+}

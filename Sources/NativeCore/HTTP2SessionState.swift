@@ -1,0 +1,294 @@
+internal import CShims
+
+/// One stream's share of a session: what came in, what is to go out.
+final class StreamState {
+    var headers = HTTP2Headers()
+    var trailers: HTTP2Headers?
+    var body: [UInt8] = []
+    var discards = false
+    var bodyBeganReported = false
+    var isAnswered = false
+    var resetsWhenSent = false
+    var headersDone = false
+    var outgoing: [UInt8] = []
+    var outgoingOffset = 0
+    var outgoingTrailers: HTTP2Headers?
+}
+
+/// What stands behind an `HTTP2Session`: the nghttp2 handle, the events not yet taken, and the callbacks.
+///
+/// nghttp2 calls back only from within `mem_recv` and `mem_send`, on the caller's thread, with this object as
+/// user data; the object outlives the handle.
+@safe final class SessionState {
+    private(set) var session: OpaquePointer?
+    /// Open streams by id, from the first header to the closing.
+    private var streams: [Int32: StreamState] = [:]
+    private let role: HTTP2Session.Role
+    private let settings: HTTP2Settings
+    private var events: [HTTP2Event] = []
+    private var nextEventIndex = 0
+    var bufferedBodyBytes = 0
+
+    var openStreams: Int { streams.count }
+
+    init(role: HTTP2Session.Role, settings: HTTP2Settings) throws(HTTP2SessionError) {
+        self.role = role
+        self.settings = settings
+        var callbacks: OpaquePointer? = nil
+        var code = unsafe nghttp2_session_callbacks_new(&callbacks)
+        if code != 0 { throw HTTP2SessionError(code: code) }
+        defer { unsafe nghttp2_session_callbacks_del(callbacks) }
+        unsafe SessionState.install(on: callbacks)
+        var options: OpaquePointer? = nil
+        code = unsafe nghttp2_option_new(&options)
+        if code != 0 { throw HTTP2SessionError(code: code) }
+        defer { unsafe nghttp2_option_del(options) }
+        unsafe nghttp2_option_set_no_closed_streams(options, 1)
+        unsafe nghttp2_option_set_peer_max_concurrent_streams(options, 100)
+        unsafe nghttp2_option_set_stream_reset_rate_limit(options, settings.resetBurst, settings.resetRate)
+        let me = unsafe Unmanaged.passUnretained(self).toOpaque()
+        switch role {
+        case .server: code = unsafe nghttp2_session_server_new2(&session, callbacks, me, options)
+        case .client: code = unsafe nghttp2_session_client_new2(&session, callbacks, me, options)
+        }
+        if code != 0 { throw HTTP2SessionError(code: code) }
+        try submitSettings()
+    }
+
+    private func submitSettings() throws(HTTP2SessionError) {
+        func entry(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
+            nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: value)
+        }
+        var entries = [
+            entry(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, UInt32(settings.streamWindow)),
+            entry(NGHTTP2_SETTINGS_MAX_FRAME_SIZE, settings.maximumFrameBytes),
+            entry(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, UInt32(settings.maximumHeaderBytes)),
+            entry(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1),
+        ]
+        switch role {
+        case .server:
+            entries.append(entry(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings.maximumConcurrentStreams))
+        case .client:
+            entries.append(entry(NGHTTP2_SETTINGS_ENABLE_PUSH, 0))
+        }
+        let none = UInt8(NGHTTP2_FLAG_NONE.rawValue)
+        var code = unsafe nghttp2_submit_settings(session, none, entries, entries.count)
+        if code != 0 { throw HTTP2SessionError(code: code) }
+        code = unsafe nghttp2_session_set_local_window_size(session, none, 0, settings.connectionWindow)
+        if code != 0 { throw HTTP2SessionError(code: code) }
+    }
+
+    func close() {
+        unsafe nghttp2_session_del(session)
+        unsafe session = nil
+        streams.removeAll()
+    }
+
+    func stream(_ id: Int32) -> StreamState? { streams[id] }
+
+    /// A client's new stream, known under `id` from now on.
+    func open(_ id: Int32, _ stream: StreamState) { streams[id] = stream }
+
+    func nextEvent() -> HTTP2Event? {
+        guard nextEventIndex < events.count else {
+            if nextEventIndex > 0 {
+                events.removeAll(keepingCapacity: nextEventIndex <= 1024)
+                nextEventIndex = 0
+            }
+            return nil
+        }
+        defer { nextEventIndex += 1 }
+        return events[nextEventIndex]
+    }
+
+    func provider(for stream: StreamState) -> nghttp2_data_provider {
+        var provider = unsafe nghttp2_data_provider()
+        unsafe provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
+        unsafe provider.read_callback = { session, streamID, buffer, length, flags, source, _ in
+            guard let source = unsafe source?.pointee.ptr, let buffer = unsafe buffer, let flags = unsafe flags
+            else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+            let stream = unsafe Unmanaged<StreamState>.fromOpaque(source).takeUnretainedValue()
+            let count = min(length, stream.outgoing.count - stream.outgoingOffset)
+            unsafe stream.outgoing.withUnsafeBufferPointer { bytes in
+                if let base = bytes.baseAddress, count > 0 {
+                    unsafe buffer.update(from: base + stream.outgoingOffset, count: count)
+                }
+            }
+            stream.outgoingOffset += count
+            if stream.outgoingOffset == stream.outgoing.count {
+                unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+                if let trailers = stream.outgoingTrailers {
+                    unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+                    let code = unsafe trailers.withNameValues { pairs, pairCount in
+                        unsafe nghttp2_submit_trailer(session, streamID, pairs, pairCount)
+                    }
+                    if code != 0 { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+                }
+            }
+            return count
+        }
+        return unsafe provider
+    }
+
+    // MARK: callbacks
+
+    private static func from(_ userData: UnsafeMutableRawPointer?) -> SessionState? {
+        unsafe userData.map { unsafe Unmanaged<SessionState>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    private static func install(on callbacks: OpaquePointer?) {
+        unsafe nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, userData in
+            guard let me = unsafe SessionState.from(userData), let frame = unsafe frame else { return 0 }
+            unsafe me.beginHeaders(frame.pointee)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
+            _, frame, name, nameLength, value, valueLength, _, userData in
+            guard let me = unsafe SessionState.from(userData), let frame = unsafe frame,
+                let name = unsafe name, let value = unsafe value
+            else { return 0 }
+            return unsafe me.header(
+                frame.pointee, name: name, nameLength: nameLength, value: value, valueLength: valueLength)
+        }
+        unsafe nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks) {
+            _, _, streamID, data, length, userData in
+            guard let me = unsafe SessionState.from(userData), let data = unsafe data else { return 0 }
+            unsafe me.data(streamID, UnsafeBufferPointer(start: data, count: length))
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks) { _, frame, userData in
+            guard let me = unsafe SessionState.from(userData), let frame = unsafe frame else { return 0 }
+            unsafe me.frameReceived(frame.pointee)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_stream_close_callback(callbacks) {
+            _, streamID, error, userData in
+            guard let me = unsafe SessionState.from(userData) else { return 0 }
+            me.streamClosed(streamID, error: error)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { _, frame, userData in
+            guard let me = unsafe SessionState.from(userData), let frame = unsafe frame else { return 0 }
+            unsafe me.frameSent(frame.pointee)
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks) {
+            _, frame, _, userData in
+            guard let me = unsafe SessionState.from(userData), let frame = unsafe frame else { return 0 }
+            me.events.append(.violation(stream: unsafe frame.pointee.hd.stream_id))
+            return 0
+        }
+        unsafe nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks) {
+            _, _, _, sessionWindow, streamWindow, maximumFrame, userData in
+            let wanted = unsafe SessionState.from(userData)?.settings.sendFrameBytes ?? 16384
+            return min(min(Int(sessionWindow), Int(streamWindow)), min(Int(maximumFrame), wanted))
+        }
+    }
+
+    private func beginHeaders(_ frame: nghttp2_frame) {
+        let id = unsafe frame.hd.stream_id
+        if let existing = streams[id] {
+            if existing.headersDone { existing.trailers = HTTP2Headers() }
+        } else if role == .server {
+            streams[id] = StreamState()
+        }
+    }
+
+    private func header(
+        _ frame: nghttp2_frame, name: UnsafePointer<UInt8>, nameLength: Int, value: UnsafePointer<UInt8>,
+        valueLength: Int
+    ) -> Int32 {
+        guard let stream = stream(unsafe frame.hd.stream_id) else { return 0 }
+        let held = stream.headers.accountedBytes + (stream.trailers?.accountedBytes ?? 0)
+        if held + nameLength + valueLength + 32 > settings.maximumHeaderBytes {
+            events.append(.violation(stream: unsafe frame.hd.stream_id))
+            return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+        }
+        if stream.trailers != nil {
+            unsafe stream.trailers?.appendRaw(
+                name: name, nameLength: nameLength, value: value, valueLength: valueLength)
+        } else {
+            unsafe stream.headers.appendRaw(
+                name: name, nameLength: nameLength, value: value, valueLength: valueLength)
+        }
+        return 0
+    }
+
+    private func data(_ id: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
+        guard let stream = stream(id), !stream.discards else { return }
+        if stream.body.count + bytes.count > settings.maximumBodyBytes {
+            stream.discards = true
+            bufferedBodyBytes -= stream.body.count
+            stream.body = []
+            events.append(.bodyTooLarge(stream: id))
+            return
+        }
+        if stream.body.isEmpty { unsafe reserve(stream, bytes) }
+        unsafe stream.body.append(contentsOf: bytes)
+        bufferedBodyBytes += bytes.count
+        if !stream.bodyBeganReported && stream.body.count >= 5 {
+            stream.bodyBeganReported = true
+            events.append(.bodyBegan(stream: id))
+        }
+    }
+
+    /// A gRPC message says its length in its second to fifth byte; room for it is taken at once, up to 1 MiB, so that a
+    /// claim alone costs little. For bodies that are no gRPC messages the guess is harmless.
+    private func reserve(_ stream: StreamState, _ bytes: UnsafeBufferPointer<UInt8>) {
+        guard bytes.count >= 5, unsafe bytes[0] <= 1 else { return }
+        let declared = unsafe Int(bytes[1]) << 24 | Int(bytes[2]) << 16 | Int(bytes[3]) << 8 | Int(bytes[4])
+        stream.body.reserveCapacity(min(declared + 5, 1 << 20))
+    }
+
+    private func frameReceived(_ frame: nghttp2_frame) {
+        let id = unsafe frame.hd.stream_id
+        let endsStream = unsafe frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        switch unsafe UInt32(frame.hd.type) {
+        case NGHTTP2_HEADERS.rawValue:
+            guard let stream = stream(id) else { return }
+            if isInformational(stream) {
+                stream.headers = HTTP2Headers()
+                return
+            }
+            if stream.headersDone {
+                events.append(.trailers(stream: id))
+            } else {
+                stream.headersDone = true
+                events.append(.headers(stream: id))
+            }
+            if endsStream { events.append(.ended(stream: id)) }
+        case NGHTTP2_DATA.rawValue:
+            if endsStream { events.append(.ended(stream: id)) }
+        case NGHTTP2_PING.rawValue:
+            let acknowledges = unsafe frame.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0
+            events.append(acknowledges ? .pingAcknowledged : .ping)
+        case NGHTTP2_GOAWAY.rawValue:
+            unsafe events.append(
+                .goAway(lastStream: frame.goaway.last_stream_id, error: frame.goaway.error_code))
+        default:
+            break
+        }
+    }
+
+    /// A client may get 1xx header blocks before the response (RFC 9110 §15.2); they say nothing to gRPC.
+    private func isInformational(_ stream: StreamState) -> Bool {
+        guard role == .client, !stream.headersDone, let status = stream.headers.first(":status") else {
+            return false
+        }
+        return status.count == 3 && status.first == UInt8(ascii: "1")
+    }
+
+    private func frameSent(_ frame: nghttp2_frame) {
+        let id = unsafe frame.hd.stream_id
+        let endsStream = unsafe frame.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        guard endsStream, let stream = stream(id), stream.resetsWhenSent else { return }
+        _ = unsafe nghttp2_submit_rst_stream(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, NGHTTP2_NO_ERROR.rawValue)
+    }
+
+    private func streamClosed(_ id: Int32, error: UInt32) {
+        events.append(.closed(stream: id, error: error))
+        guard let stream = streams.removeValue(forKey: id) else { return }
+        bufferedBodyBytes -= stream.body.count
+    }
+}

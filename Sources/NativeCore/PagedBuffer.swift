@@ -1,0 +1,79 @@
+internal import CShims
+internal import Glibc
+
+/// A fixed number of plain values in memory of its own, zero at first and taken from the system as it is touched.
+///
+/// For tables that are large and probed at random: from 2 MiB on the kernel is asked for huge pages, and `prefetch` hides the
+/// way to memory. Indexes are checked. Owned by one worker; freed to the system at once with its owner, not through the
+/// allocator. `Element`s must be valid when all their bits are zero.
+@safe package struct PagedBuffer<Element: BitwiseCopyable>: ~Copyable {
+    @usableFromInline let base: UnsafeMutablePointer<Element>
+    package let count: Int
+    private let mappedBytes: Int
+
+    /// Takes address room for `count` elements; memory is used only where elements are written (in pages, or in 2 MiB
+    /// steps with `hugePages`). Traps if the system has no address room left.
+    package init(count: Int, hugePages: Bool = true) {
+        precondition(count > 0)
+        self.count = count
+        let hugePage = 2 << 20
+        var bytes = count * MemoryLayout<Element>.stride
+        let wantsHuge = hugePages && bytes >= hugePage
+        let unit = wantsHuge ? hugePage : 4096
+        bytes = (bytes + unit - 1) / unit * unit
+        // Room for one more unit lets the start be aligned to it.
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        let mapped = unsafe mmap(nil, bytes + unit, PROT_READ | PROT_WRITE, flags, -1, 0)
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
+            preconditionFailure("no memory for a buffer of \(bytes) bytes")
+        }
+        let address = Int(bitPattern: mapped)
+        let aligned = (address + unit - 1) / unit * unit
+        if aligned > address { unsafe munmap(mapped, aligned - address) }
+        let start = unsafe mapped + (aligned - address)
+        let tail = unit - (aligned - address)
+        if tail > 0 { unsafe munmap(start + bytes, tail) }
+        if wantsHuge { unsafe madvise(start, bytes, MADV_HUGEPAGE) }
+        unsafe base = start.bindMemory(to: Element.self, capacity: count)
+        mappedBytes = bytes
+    }
+
+    deinit { unsafe munmap(UnsafeMutableRawPointer(base), mappedBytes) }
+
+    /// - Complexity: O(1), one bounds check.
+    @inlinable
+    package subscript(_ index: Int) -> Element {
+        @inline(__always)
+        unsafeAddress {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+            return unsafe UnsafePointer(base + index)
+        }
+        @inline(__always)
+        unsafeMutableAddress {
+            precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
+            return unsafe base + index
+        }
+    }
+
+    /// Fetches the element's cache line ahead of its use. Any index is allowed.
+    @inlinable @inline(__always)
+    package func prefetch(_ index: Int) {
+        if UInt(bitPattern: index) < UInt(bitPattern: count) { unsafe prefetchLine(UnsafeRawPointer(base + index)) }
+    }
+
+    /// Gives whole pages inside the elements `range` back to the system; they read as zero afterwards.
+    package mutating func discard(_ range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let stride = MemoryLayout<Element>.stride
+        let from = (range.lowerBound * stride + 4095) / 4096 * 4096
+        let to = range.upperBound * stride / 4096 * 4096
+        if to > from { unsafe madvise(UnsafeMutableRawPointer(base) + from, to - from, MADV_DONTNEED) }
+    }
+
+    /// Bytes of address room taken.
+    package var capacityBytes: Int { mappedBytes }
+}
+
+/// Fetches a cache line; never faults.
+@usableFromInline @inline(__always)
+func prefetchLine(_ address: UnsafeRawPointer) { unsafe tg_prefetch(address) }

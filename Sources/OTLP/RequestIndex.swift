@@ -1,0 +1,78 @@
+/// Why a span was left out of a request that is fine otherwise: OTLP's partial success.
+package enum SpanRejection: UInt8, Sendable, CaseIterable {
+    /// `trace_id` hasn't 16 bytes (or is missing).
+    case traceIDLength
+    /// `trace_id` is all zero.
+    case traceIDZero
+    /// `span_id` hasn't 8 bytes (or is missing).
+    case spanIDLength
+    /// `span_id` is all zero.
+    case spanIDZero
+    /// `parent_span_id` has neither 0 nor 8 bytes: Go backends refuse a whole batch for it.
+    case parentSpanIDLength
+    /// A link's `trace_id` or `span_id` has a wrong length: Go backends refuse a whole batch for it.
+    case linkIDLength
+    /// Attributes are nested deeper than `MessageSchema.maximumDepth`.
+    case nestingTooDeep
+    /// The span came in a field that OTLP has given up (instrumentation_library_spans).
+    case unsupportedField
+}
+
+/// How many spans of one request were left out, by reason.
+package struct SpanRejectionCounts: Sendable, Equatable {
+    private var counts = [UInt32](repeating: 0, count: SpanRejection.allCases.count)
+
+    /// Creates counts of zero.
+    package init() {}
+
+    /// The count of one reason.
+    package subscript(reason: SpanRejection) -> Int { Int(counts[Int(reason.rawValue)]) }
+
+    /// The count over all reasons: `rejected_spans` of the response.
+    package var total: Int { counts.reduce(0) { $0 + Int($1) } }
+
+    /// Counts `spans` spans more. A request has fewer than 2^32 spans, so the sum can't overflow.
+    mutating func add(_ reason: SpanRejection, spans: Int = 1) {
+        counts[Int(reason.rawValue)] &+= UInt32(truncatingIfNeeded: spans)
+    }
+
+    /// Back to zero.
+    mutating func reset() {
+        for index in counts.indices { counts[index] = 0 }
+    }
+}
+
+/// What one visit of a request finds: its spans, groups and wanted attributes.
+///
+/// Owned and reused by one worker: `reset()` keeps the capacity, so a steady load allocates nothing.
+/// Size: 64 bytes a span, 48 a group, 16 a hit; a body of n bytes yields at most n / 30 spans.
+package struct RequestIndex: Sendable {
+    /// The accepted spans, in the order of the body.
+    package var records: [SpanRecord] = []
+    /// The groups that have at least one accepted span, in the order of the body.
+    package var groups: [GroupRecord] = []
+    /// The headers that `groups` point into.
+    package var groupBytes: [UInt8] = []
+    /// Wanted span attributes, ascending by record; at most one for each name of a span.
+    package var spanHits: [AttributeHit] = []
+    /// Wanted resource attributes; `GroupRecord.resourceHitRange` tells whose.
+    package var resourceHits: [AttributeHit] = []
+    /// The sum of the accepted spans' lengths, in bytes.
+    package var spanBytes = 0
+    /// The spans that were left out, by reason.
+    package var rejected = SpanRejectionCounts()
+
+    /// Creates an empty index.
+    package init() {}
+
+    /// Empties the index and keeps its memory.
+    package mutating func reset() {
+        records.removeAll(keepingCapacity: true)
+        groups.removeAll(keepingCapacity: true)
+        groupBytes.removeAll(keepingCapacity: true)
+        spanHits.removeAll(keepingCapacity: true)
+        resourceHits.removeAll(keepingCapacity: true)
+        spanBytes = 0
+        rejected.reset()
+    }
+}

@@ -1,0 +1,75 @@
+/// Which traces are due when: a timing wheel with one bucket per ~17 ms (Varghese and Lauck, SOSP 1987, scheme 4).
+///
+/// Holds indexes of the trace table in the order in which they were put in. A bucket is handed out only when its whole time span
+/// is past, so a trace is never decided before its deadline and at most one bucket width and one tick after it.
+struct DecisionWheel: ~Copyable {
+    /// log2 of a bucket's width in nanoseconds: 16.8 ms.
+    static let widthBits: Int64 = 24
+
+    private var buckets: [[UInt32]]
+    private let mask: Int
+    /// The oldest bucket that may hold something, as an absolute bucket number.
+    private var oldest: Int64
+    /// How much of the oldest bucket has been handed out.
+    private var taken = 0
+    private(set) var count = 0
+
+    /// A wheel that reaches `horizon` nanoseconds ahead of `now`.
+    init(now: Int64, horizon: Int64) {
+        let needed = Int(horizon >> Self.widthBits) + 4
+        var size = 16
+        while size < needed { size <<= 1 }
+        buckets = Array(repeating: [], count: size)
+        mask = size - 1
+        oldest = now >> Self.widthBits
+    }
+
+    /// Puts a trace in. A deadline beyond the horizon is an error of the caller; one in the past is due at once.
+    mutating func insert(_ index: Int, deadline: Int64) {
+        let bucket = max(oldest, deadline >> Self.widthBits)
+        precondition(bucket - oldest <= Int64(mask), "deadline beyond the wheel's horizon")
+        buckets[Int(truncatingIfNeeded: bucket) & mask].append(UInt32(truncatingIfNeeded: index))
+        count += 1
+    }
+
+    /// The next trace that is due at `now` (with `all`, the next of all), or nil.
+    mutating func next(now: Int64, all: Bool = false) -> Int? {
+        let due = all ? (count == 0 ? oldest : oldest + Int64(mask) + 1) : now >> Self.widthBits
+        while oldest < due {
+            let slot = Int(truncatingIfNeeded: oldest) & mask
+            if taken < buckets[slot].count {
+                let index = buckets[slot][taken]
+                taken += 1
+                count -= 1
+                return Int(index)
+            }
+            if count == 0 {
+                // Nothing is left anywhere: go on in one step.
+                clear(slot)
+                oldest = due
+                return nil
+            }
+            clear(slot)
+            oldest += 1
+        }
+        return nil
+    }
+
+    /// A trace that will be handed out `ahead` calls later, if it is in the bucket being handed out; for prefetching.
+    func peek(_ ahead: Int) -> Int? {
+        let slot = Int(truncatingIfNeeded: oldest) & mask
+        let position = taken + ahead
+        return position < buckets[slot].count ? Int(buckets[slot][position]) : nil
+    }
+
+    /// Every trace with a deadline up to this time has been handed out.
+    var frontier: Int64 { (oldest << Self.widthBits) - 1 }
+
+    private mutating func clear(_ slot: Int) {
+        taken = 0
+        if buckets[slot].isEmpty { return }
+        // A bucket of a burst gives its memory back; the usual size is kept.
+        let keeps = buckets[slot].capacity <= buckets[slot].count * 4 + 64
+        buckets[slot].removeAll(keepingCapacity: keeps)
+    }
+}

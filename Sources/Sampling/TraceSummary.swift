@@ -1,0 +1,89 @@
+package import OTLP
+
+/// What is known of a trace without looking at its spans: all that a decision needs. 96 bytes in the trace table.
+///
+/// Accumulated span by span in `Shard.ingest`; the order in which spans come makes no difference to any field but `lastRecord`.
+package struct TraceSummary: BitwiseCopyable, Sendable {
+    package var traceID: TraceID
+    /// Keyed hash of the trace id; its bits choose shard and table slot.
+    package var hash: UInt64
+    /// When the trace is decided at the latest: monotonic nanoseconds.
+    package var deadline: Int64
+    /// Earliest start and latest end of its spans, Unix nanoseconds. Zero times are taken as unknown and left out.
+    package var firstStart: UInt64
+    package var lastEnd: UInt64
+    /// Union of the predicate bits of its spans.
+    package var predicates: UInt64
+    /// Bytes of its spans as they came.
+    package var spanBytes: UInt64
+    /// The newest record of its chain in the segments.
+    package var lastRecord: RecordLocation
+    package var spanCount: UInt32
+    /// Version of the policy set in force when its first span came.
+    package var policyVersion: UInt16
+    package var flags: Flags
+    /// When its first span came, monotonic milliseconds since the worker started (49 days, then it wraps).
+    package var firstSeenMilliseconds: UInt32
+    /// Link in the list of free entries; unused while the trace lives.
+    var nextFree: UInt32 = 0
+
+    package struct Flags: OptionSet, BitwiseCopyable, Sendable {
+        package let rawValue: UInt16
+        package init(rawValue: UInt16) { self.rawValue = rawValue }
+        /// The entry is in use.
+        package static let isLive = Flags(rawValue: 1)
+        /// A span without parent has come.
+        package static let hasRoot = Flags(rawValue: 2)
+        /// Some span bore W3C's sampled flag.
+        package static let hasW3CSampled = Flags(rawValue: 4)
+    }
+
+    init(_ span: SpanRecord, deadline: Int64, policyVersion: UInt16, firstSeenMilliseconds: UInt32) {
+        traceID = span.traceID
+        hash = span.hash
+        self.deadline = deadline
+        firstStart = 0
+        lastEnd = 0
+        predicates = 0
+        spanBytes = 0
+        lastRecord = .none
+        spanCount = 0
+        self.policyVersion = policyVersion
+        flags = .isLive
+        self.firstSeenMilliseconds = firstSeenMilliseconds
+    }
+
+    /// Takes a span into account.
+    @inline(__always)
+    mutating func add(_ span: borrowing SpanRecord) {
+        let start = span.startTimeUnixNano
+        if start != 0 && (firstStart == 0 || start < firstStart) { firstStart = start }
+        if span.endTimeUnixNano > lastEnd { lastEnd = span.endTimeUnixNano }
+        predicates |= span.predicates
+        spanBytes &+= UInt64(span.length)
+        spanCount &+= 1
+        if span.flags.contains(.isRoot) { flags.insert(.hasRoot) }
+        if span.flags.contains(.w3cSampled) { flags.insert(.hasW3CSampled) }
+    }
+
+    /// Latest end minus earliest start in whole milliseconds, truncated toward zero, as signed times.
+    package var extentMilliseconds: Int64 {
+        Int64(bitPattern: lastEnd &- firstStart) / 1_000_000
+    }
+}
+
+/// Where a span's record stands: slab and offset, or nowhere.
+package struct RecordLocation: BitwiseCopyable, Sendable, Equatable {
+    let word: UInt64
+
+    static let none = RecordLocation(word: .max)
+
+    init(word: UInt64) { self.word = word }
+    init(slab: Int, offset: Int) {
+        word = UInt64(truncatingIfNeeded: slab) << 32 | UInt64(truncatingIfNeeded: offset)
+    }
+
+    var slab: Int { Int(word >> 32) }
+    var offset: Int { Int(word & 0xffff_ffff) }
+    var isNone: Bool { word == .max }
+}

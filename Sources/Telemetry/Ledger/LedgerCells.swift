@@ -1,0 +1,89 @@
+/// One worker's side of the ledger, in spans. Plain numbers with a single writer.
+///
+/// The worker keeps it consistent at every moment between two turns of its loop:
+///
+///     accepted + takenFromOtherWorkers
+///         = handedToOtherWorkers + buffered + notSampled + droppedByPolicy + sampled
+///     sampled = destination.offered + what was lost before it was offered    (each destination)
+///     destination.taken = destination.queued + destination.sent + the other losses   (at home)
+///
+/// Nothing is compared across workers: what one has handed over and another has not yet taken
+/// simply counts as buffered (or queued), so snapshots may be taken at different times.
+package struct LedgerCells: Sendable, Equatable {
+    /// Answered with OK by this worker, whichever shard owns the trace.
+    package var accepted = 0
+    /// Put into the mailbox of the worker that owns the trace.
+    package var handedToOtherWorkers = 0
+    /// Taken out of this worker's mailbox.
+    package var takenFromOtherWorkers = 0
+    /// In this shard, undecided. A level, not a total.
+    package var buffered = 0
+    package var notSampled = 0
+    package var droppedByPolicy = 0
+    /// Decided as sampled (late spans of sampled traces included).
+    package var sampled = 0
+    /// One for each destination, in the order of the configuration.
+    package var destinations: [DestinationLedgerCells]
+
+    package init(destinationCount: Int) {
+        destinations = Array(repeating: DestinationLedgerCells(), count: destinationCount)
+    }
+
+    /// Adds another worker's cells. Both must have the same destinations.
+    mutating func add(_ other: LedgerCells) {
+        accepted &+= other.accepted
+        handedToOtherWorkers &+= other.handedToOtherWorkers
+        takenFromOtherWorkers &+= other.takenFromOtherWorkers
+        buffered &+= other.buffered
+        notSampled &+= other.notSampled
+        droppedByPolicy &+= other.droppedByPolicy
+        sampled &+= other.sampled
+        precondition(destinations.count == other.destinations.count, "destinations differ")
+        for index in destinations.indices { destinations[index].add(other.destinations[index]) }
+    }
+}
+
+/// One worker's side of one destination's ledger, in spans.
+package struct DestinationLedgerCells: Sendable, Equatable {
+    /// Sampled by this worker and on its way to the destination's home worker, from the decision
+    /// on: spans in the assembler count.
+    package var offered = 0
+    /// Taken over by this worker as the destination's home.
+    package var taken = 0
+    /// Held for the destination at home, retries included. A level, not a total.
+    package var queued = 0
+    /// Taken by the destination.
+    package var sent = 0
+    /// By position of the reason in `LossReason.allCases`.
+    private var lostByReason = [Int](repeating: 0, count: LossReason.allCases.count)
+
+    package init() {}
+
+    /// Counts spans that the destination will never get.
+    package mutating func lose(_ spans: Int, _ reason: LossReason) {
+        lostByReason[reason.position] &+= spans
+    }
+
+    /// Spans lost for one reason.
+    package func lost(_ reason: LossReason) -> Int { lostByReason[reason.position] }
+
+    mutating func add(_ other: DestinationLedgerCells) {
+        offered &+= other.offered
+        taken &+= other.taken
+        queued &+= other.queued
+        sent &+= other.sent
+        for position in lostByReason.indices {
+            lostByReason[position] &+= other.lostByReason[position]
+        }
+    }
+}
+
+extension LossReason {
+    /// Place in `allCases`. Losses are rare, so a search will do.
+    fileprivate var position: Int {
+        guard let position = Self.allCases.firstIndex(of: self) else {
+            preconditionFailure("allCases has every case")
+        }
+        return position
+    }
+}

@@ -1,0 +1,100 @@
+/// What the series of a node depend on.
+package struct NodeMetricsSettings: Sendable {
+    package var version: String
+    package var swiftVersion: String
+    /// Tells nodes of one service apart: host name and port, or a configured id.
+    package var instanceID: String
+    package var workerCount: Int
+    /// Receivers with their transports, such as (`otlp`, `grpc`).
+    package var receivers: [(receiver: String, transport: String)] = [("otlp", "grpc")]
+    /// Policies under the name that their label shows.
+    package var policyNames: [String] = []
+    /// Exporters in the order of the ledger's cells.
+    package var destinations: [DestinationIdentity] = []
+    /// Id of the batch processor in the configuration.
+    package var batchProcessor = "batch"
+    /// Id of the memory limiter, nil if none is configured.
+    package var memoryLimiter: String?
+    package var allocatorName = "jemalloc"
+    package var allocatorVersion: String
+    package var hasFDLimit = true
+    package var hasVirtualMemoryLimit = false
+
+    package init(
+        version: String, swiftVersion: String, instanceID: String, workerCount: Int,
+        allocatorVersion: String
+    ) {
+        self.version = version
+        self.swiftVersion = swiftVersion
+        self.instanceID = instanceID
+        self.workerCount = workerCount
+        self.allocatorVersion = allocatorVersion
+    }
+}
+
+/// All series of a node: the layout, and the places that workers and scrape write to.
+package struct NodeMetrics: Sendable {
+    package let layout: MetricLayout
+    /// In the order of `NodeMetricsSettings.receivers`.
+    package let receivers: [ReceiverMetrics]
+    package let ingress: IngressMetrics
+    package let sampling: SamplingMetrics
+    /// In the order of `NodeMetricsSettings.policyNames`.
+    package let policies: [PolicyMetrics]
+    package let batch: BatchMetrics
+    /// In the order of `NodeMetricsSettings.destinations`.
+    package let destinations: [DestinationMetrics]
+    /// nil if no memory limiter is configured.
+    package let memoryLimiter: MemoryLimiterMetrics?
+    /// By worker. Unit: nanoseconds. Each is written by its own worker only.
+    package let workerBusyTime: [CounterID]
+    package let process: ProcessMetrics
+    package let ledger: LedgerMetrics
+
+    /// - Parameter present: the layout in force, when a new configuration is taken over; its cells
+    ///   keep their places.
+    package init(
+        _ settings: NodeMetricsSettings, extending present: MetricLayout = MetricLayout()
+    ) throws(MetricCatalogError) {
+        var catalog = MetricCatalog(extending: present)
+        try catalog.info(
+            MetricList.targetInfo, "tailgate", settings.version, settings.instanceID)
+        try catalog.info(MetricList.buildInfo, settings.version, settings.swiftVersion)
+        try catalog.info(
+            MetricList.allocatorInfo, settings.allocatorName, settings.allocatorVersion)
+        var receivers: [ReceiverMetrics] = []
+        for (receiver, transport) in settings.receivers {
+            receivers.append(
+                try ReceiverMetrics(receiver: receiver, transport: transport, in: &catalog))
+        }
+        self.receivers = receivers
+        ingress = try IngressMetrics(in: &catalog)
+        memoryLimiter =
+            if let id = settings.memoryLimiter {
+                try MemoryLimiterMetrics(processor: id, in: &catalog)
+            } else { nil }
+        sampling = try SamplingMetrics(in: &catalog)
+        var policies: [PolicyMetrics] = []
+        for policy in settings.policyNames {
+            policies.append(try PolicyMetrics(policy: policy, in: &catalog))
+        }
+        self.policies = policies
+        batch = try BatchMetrics(processor: settings.batchProcessor, in: &catalog)
+        var destinations: [DestinationMetrics] = []
+        for destination in settings.destinations {
+            destinations.append(try DestinationMetrics(destination, in: &catalog))
+        }
+        self.destinations = destinations
+        ledger = try LedgerMetrics(
+            destinationNames: settings.destinations.map(\.name), in: &catalog)
+        var workers: [CounterID] = []
+        for worker in 0..<settings.workerCount {
+            workers.append(try catalog.counter(MetricList.workerBusyTime, "\(worker)"))
+        }
+        workerBusyTime = workers
+        process = try ProcessMetrics(
+            hasFDLimit: settings.hasFDLimit,
+            hasVirtualMemoryLimit: settings.hasVirtualMemoryLimit, in: &catalog)
+        layout = catalog.layout()
+    }
+}

@@ -1,0 +1,123 @@
+/// Why a whole request was refused. The raw value is the label `reason`.
+package enum RefusalReason: String, Sendable, CaseIterable {
+    /// The message is longer than the limit, as it came over the wire.
+    case messageTooLarge = "message_too_large"
+    /// The message is longer than the limit after inflating.
+    case inflatedTooLarge = "inflated_too_large"
+    /// The body is no protobuf message of the expected kind.
+    case malformed
+    /// The gRPC framing is broken: truncated message, more than one message, bad flag.
+    case badFraming = "bad_framing"
+    /// The compressed body cannot be inflated.
+    case corruptEncoding = "corrupt_encoding"
+    /// The content coding is not one we know.
+    case unsupportedEncoding = "unsupported_encoding"
+    /// Content type other than `application/grpc`.
+    case unsupportedContentType = "unsupported_content_type"
+    /// No such service or method.
+    case unknownMethod = "unknown_method"
+    /// HTTP method other than POST.
+    case wrongHTTPMethod = "wrong_http_method"
+    /// Request headers over the limit, or invalid.
+    case badHeaders = "bad_headers"
+    /// Near the memory limit.
+    case memory
+    /// A shard that would own spans of the request has no room for them.
+    case mailboxFull = "mailbox_full"
+    /// Starting or shutting down.
+    case notServing = "not_serving"
+    /// The client's deadline passed first.
+    case deadlineExceeded = "deadline_exceeded"
+    /// More concurrent streams than allowed.
+    case tooManyStreams = "too_many_streams"
+    /// The client reset the stream or left before the request was complete.
+    case cancelled
+    /// Our own fault.
+    case internalError = "internal"
+}
+
+/// Why a span of an accepted request was left out. The raw value is the label `reason`.
+package enum RejectionReason: String, Sendable, CaseIterable {
+    /// The span's bytes are no protobuf message.
+    case malformed
+    /// Trace id not 16 bytes long.
+    case traceIDLength = "trace_id_length"
+    /// Trace id all zero.
+    case traceIDZero = "trace_id_zero"
+    /// Span id not 8 bytes long.
+    case spanIDLength = "span_id_length"
+    /// Span id all zero.
+    case spanIDZero = "span_id_zero"
+    /// Text that is no UTF-8 and cannot be repaired.
+    case invalidUTF8 = "invalid_utf8"
+    /// The span alone is larger than any export request may be.
+    case tooLarge = "too_large"
+}
+
+/// Why a destination will never get a sampled span. The raw value is the label `reason`.
+package enum LossReason: String, Sendable, CaseIterable {
+    /// The destination refused it with a status that must not be retried.
+    case refused
+    /// The destination took the request, but not this span (partial success).
+    case partiallyRejected = "partially_rejected"
+    /// Larger than the destination takes, and cannot be split further.
+    case tooLarge = "too_large"
+    /// Not valid for this destination (Tempo's id rules).
+    case invalid
+    /// Retried until `max_elapsed_time`.
+    case retriesExhausted = "retries_exhausted"
+    /// Failed with retries off.
+    case failedOnce = "failed_once"
+    /// The queue stayed full for longer than decisions may wait.
+    case queueFull = "queue_full"
+    /// The drain time-out of the shutdown passed.
+    case shutdown
+    /// The destination cannot be written to (file exporter: disk full, no permission).
+    case writeFailed = "write_failed"
+}
+
+/// Why a client connection was closed. The raw value is the label `reason`.
+package enum ConnectionCloseReason: String, Sendable, CaseIterable {
+    /// The client closed it.
+    case client
+    /// The connection broke.
+    case error
+    /// No stream for longer than the idle time-out.
+    case idle
+    /// A request took longer to arrive, or an answer to be read, than allowed.
+    case tooSlow = "too_slow"
+    /// Older than `max_connection_age`.
+    case age
+    /// The client broke HTTP/2.
+    case protocolError = "protocol_error"
+    /// Resets, pings, empty frames or the like at a rate that is an attack.
+    case abuse
+    /// More connections than allowed; closed at once.
+    case limit
+    /// The node shuts down.
+    case shutdown
+}
+
+/// How a trace was decided, as the Collector's labels name it.
+package enum DecisionLabel: String, Sendable, CaseIterable {
+    case sampled
+    case notSampled = "not_sampled"
+    case dropped
+
+    /// Value of the label `sampled` that goes with it.
+    package var sampledLabel: String { self == .sampled ? "true" : "false" }
+}
+
+/// How an attempt to send a request ended. The raw value is the label `outcome`.
+package enum ExportOutcome: String, Sendable, CaseIterable {
+    /// Taken.
+    case ok
+    /// Refused or failed in a way that is retried.
+    case retryable
+    /// Refused for good.
+    case permanent
+    /// No answer in time.
+    case timeout
+    /// No connection.
+    case unreachable
+}

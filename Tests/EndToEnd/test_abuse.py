@@ -113,11 +113,12 @@ def test_client_that_never_reads(gateway, backend, rng):
         before = resident(node)
         with RawHTTP2(node.port, receive_buffer=4096) as raw:
             raw.socket.settimeout(0.2)
+            raw.connection.remote_settings.max_concurrent_streams = 1 << 30
+            raw.connection.remote_settings.acknowledge()
             for _ in for_seconds(4):
                 try:
                     stream = raw.connection.get_next_available_stream_id()
                     raw.connection.outbound_flow_control_window = 1 << 30
-                    raw.connection.remote_settings.max_concurrent_streams = 1 << 30
                     raw.connection.send_headers(stream, raw.headers())
                     raw.connection.send_data(stream, message, end_stream=True)
                     raw.connection.ping(b"12345678")

@@ -98,6 +98,20 @@ def test_shutdown_may_drop_what_is_pending(gateway, backend, rng):
     assert not store.requests()
 
 
+def test_shutdown_may_wait_for_the_windows(gateway, backend, rng):
+    """With a `drain_timeout`, what is pending is decided when its window ends, not earlier."""
+    store = backend()
+    changes = {"processors": {"tail_sampling": {"drain_timeout": "10s"}}}
+    with gateway([store], decision_wait="3s", changes=changes) as node:
+        with RawClient(node.port) as client:
+            begin = time.monotonic()
+            sent = spans.trace(rng)
+            client.must_export(spans.request(sent))
+        node.stop()
+        assert 2.9 < time.monotonic() - begin < 9
+    store.assert_exactly(sent)
+
+
 def test_shutdown_flushes_the_queues(gateway, backend, rng):
     """Spans that wait for a backend get their chance before the process ends."""
     store = backend(started=False)
@@ -114,12 +128,12 @@ def test_shutdown_flushes_the_queues(gateway, backend, rng):
 def test_shutdown_with_a_dead_backend_ends(gateway, backend, rng):
     """The drain has an end, and what was lost is said."""
     store = backend(started=False)
-    with gateway([store]) as node:
+    with gateway([store], changes={"service": {"shutdown_timeout": "3s"}}) as node:
         with RawClient(node.port) as client:
             client.must_export(spans.request(spans.trace(rng, 5)))
         node.wait_for_ledger(lambda l: l["destinations"]["otlp/a"]["queued"] == 5)
         node.signal()
-        node.wait(60)
+        node.wait(15)
         assert "lost" in node.log()
 
 

@@ -58,7 +58,7 @@ let package = Package(
         .target(
             name: "Delivery",
             dependencies: [
-                "NativeCore", "OTLP",
+                "OTLP", "Telemetry",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: house),
@@ -102,7 +102,7 @@ let package = Package(
         .testTarget(name: "ConfigTreeTests", dependencies: ["ConfigTree"], swiftSettings: houseTests),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: houseTests),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "NativeCore", "OTLP", "ConfigTree"], swiftSettings: houseTests),
-        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "NativeCore", "OTLP"], swiftSettings: houseTests),
+        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "OTLP", "Telemetry"], swiftSettings: houseTests),
         .testTarget(
             name: "TransportTests",
             dependencies: [

@@ -1,9 +1,10 @@
 /// The candidate that a misspelt name most likely meant, or nil if none is near enough to be worth a suggestion.
 ///
 /// Near is at most one wrong letter in three (a swap of two neighbours counts once); upper and lower case and `-` for
-/// `_` don't count. The first of several equally near candidates wins.
+/// `_` don't count. The first of several equally near candidates wins. If none is near, the only one that begins with the
+/// name.
 /// - Complexity: O(name * total length of candidates); names beyond 64 bytes get no suggestion.
-package func nearestName(to name: String, among candidates: some Sequence<String>) -> String? {
+package func nearestName(to name: String, among candidates: some Collection<String>) -> String? {
     let wanted = folded(name)
     guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
     var best: (name: String, distance: Int)?
@@ -12,7 +13,11 @@ package func nearestName(to name: String, among candidates: some Sequence<String
         let allowed = max(1, min(wanted.count, candidate.utf8.count) / 3)
         if distance <= allowed, distance < best?.distance ?? .max { best = (candidate, distance) }
     }
-    return best?.name
+    if let best { return best.name }
+    // A name that was cut short: `retry` for `retry_on_failure`.
+    guard wanted.count >= 4 else { return nil }
+    let longer = candidates.filter { $0 != name && folded($0).starts(with: wanted) }
+    return longer.count == 1 ? longer.first : nil
 }
 
 private func folded(_ name: String) -> [UInt8] {

@@ -6,6 +6,13 @@ package struct AssembledBatch: Sendable, Equatable {
     package var spans: Int
     /// Traces with at least one span in the message.
     package var traces: Int
+
+    /// A message and what is in it.
+    package init(message: [UInt8], spans: Int, traces: Int) {
+        self.message = message
+        self.spans = spans
+        self.traces = traces
+    }
 }
 
 extension BatchAssembler {

@@ -7,7 +7,7 @@
 ///
 /// Use:
 /// ```
-/// if !assembler.beginTrace(spans: n, bytes: b, now: now) { send(assembler.flush()); ...begin again }
+/// while !assembler.beginTrace(spans: n, bytes: b, now: now) { send(assembler.flush()) }
 /// for each span { while assembler.add(...) == .flushFirst { send(assembler.flush()) } }
 /// assembler.endTrace(now: now)
 /// if assembler.isFull { send(assembler.flush()) }
@@ -123,7 +123,8 @@ package struct BatchAssembler: ~Copyable {
             if isFull { return false }
             let limit = settings.sendBatchMaxSize
             if limit > 0, spanCount + spans > limit { return false }
-            let needed = bytes + spans * Self.framing + 2 * Self.framing
+            // Every span may need a tag of its own, of its scope and of its resource.
+            let needed = bytes + spans * 3 * Self.framing
             if messageBytes + needed > settings.maximumRequestBytes { return false }
         }
         traceIsOpen = true
@@ -196,98 +197,4 @@ package struct BatchAssembler: ~Copyable {
             splitTraces += 1
         }
     }
-
-    /// Index of the group with this hash and these bytes, or -1.
-    private func findGroup(
-        _ hash: UInt64, resource: Span<UInt8>, scope: Span<UInt8>
-    ) -> Int32 {
-        // Spans of one scope mostly arrive together: look at the last group before the table.
-        if lastGroup >= 0, groups[Int(lastGroup)].hash == hash,
-            isGroup(Int(lastGroup), resource: resource, scope: scope)
-        {
-            return lastGroup
-        }
-        var cursor = groupTable.start(hash)
-        while let index = groupTable.next(hash, cursor: &cursor) {
-            if isGroup(Int(index), resource: resource, scope: scope) { return index }
-        }
-        return -1
-    }
-
-    private func isGroup(_ index: Int, resource: Span<UInt8>, scope: Span<UInt8>) -> Bool {
-        let group = groups[index]
-        let known = resources[Int(group.resource)]
-        let headers = headerArena.span
-        return bytesEqual(headers.extracting(group.scopeStart..<group.scopeEnd), scope)
-            && bytesEqual(headers.extracting(known.start..<known.end), resource)
-    }
-
-    private func findResource(_ hash: UInt64, _ resource: Span<UInt8>) -> Int32 {
-        let headers = headerArena.span
-        var cursor = resourceTable.start(hash)
-        while let index = resourceTable.next(hash, cursor: &cursor) {
-            let known = resources[Int(index)]
-            if bytesEqual(headers.extracting(known.start..<known.end), resource) { return index }
-        }
-        return -1
-    }
-
-    private mutating func makeResource(_ hash: UInt64, _ resource: Span<UInt8>) -> Int32 {
-        let index = Int32(resources.count)
-        let start = headerArena.count
-        appendBytes(resource, to: &headerArena)
-        resources.append(
-            Resource(
-                start: start, end: headerArena.count, firstGroup: -1, lastGroup: -1, bodyBytes: 0))
-        resourceTable.insert(hash, index: index)
-        return index
-    }
-
-    private mutating func makeGroup(
-        _ hash: UInt64, scope: Span<UInt8>, resource: Int32
-    ) -> Int32 {
-        let index = Int32(groups.count)
-        let start = headerArena.count
-        appendBytes(scope, to: &headerArena)
-        groups.append(
-            Group(
-                hash: hash, resource: resource, scopeStart: start, scopeEnd: headerArena.count,
-                firstRun: -1, lastRun: -1, spanBytes: 0, next: -1))
-        let last = resources[Int(resource)].lastGroup
-        if last >= 0 {
-            groups[Int(last)].next = index
-        } else {
-            resources[Int(resource)].firstGroup = index
-        }
-        resources[Int(resource)].lastGroup = index
-        groupTable.insert(hash, index: index)
-        return index
-    }
-
-    /// Copies the span with its tag and length, and extends the group's last run or starts one.
-    private mutating func append(_ span: Span<UInt8>, spanBytes: Int, to group: Int) {
-        let start = spanArena.count
-        appendFieldPrefix(tag: OTLPTag.spans, payload: span.count, to: &spanArena)
-        appendBytes(span, to: &spanArena)
-        groups[group].spanBytes += spanBytes
-        let last = groups[group].lastRun
-        if last >= 0, runs[Int(last)].end == start {
-            runs[Int(last)].end = spanArena.count
-            return
-        }
-        let index = Int32(runs.count)
-        runs.append(Run(start: start, end: spanArena.count, next: -1))
-        if last >= 0 { runs[Int(last)].next = index } else { groups[group].firstRun = index }
-        groups[group].lastRun = index
-    }
-}
-
-/// Tags of the fields that this module writes and reads (all length-delimited).
-enum OTLPTag {
-    /// `ExportTraceServiceRequest.resource_spans = 1`.
-    static let resourceSpans: UInt8 = 0x0a
-    /// `ResourceSpans.scope_spans = 2`.
-    static let scopeSpans: UInt8 = 0x12
-    /// `ScopeSpans.spans = 2`.
-    static let spans: UInt8 = 0x12
 }

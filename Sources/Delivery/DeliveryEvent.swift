@@ -1,3 +1,5 @@
+package import Telemetry
+
 /// What became of spans; for counters and logs. The spans of `sent`, `rejectedByPeer` and `lost`
 /// have left the queue.
 package enum DeliveryEvent: Sendable, Equatable {

@@ -1,3 +1,5 @@
+package import Telemetry
+
 /// How one attempt to export a request ended, as far as the queue has to know.
 package enum ExportOutcome: Sendable, Equatable {
     /// The destination has taken the request, but for this many spans (`partial_success`). Those

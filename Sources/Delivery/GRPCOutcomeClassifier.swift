@@ -1,3 +1,5 @@
+internal import Telemetry
+
 /// Which backend stands behind an OTLP exporter: they answer in their own ways.
 package enum BackendKind: String, Sendable, CaseIterable {
     /// Anything that speaks OTLP.

@@ -39,4 +39,28 @@ package struct QueueSettings: Sendable, Equatable {
         self.overflowTimeout = overflowTimeout
         self.overflowBytes = overflowBytes
     }
+
+    /// Most bytes of uncompressed requests that a queue with these settings can hold, for the sum
+    /// of all bounds at start; nil when the sizer does not bound bytes (`items`). Destinations
+    /// share the bytes of a request that they both hold, but need not hold the same ones: sum
+    /// over destinations. The gzip form (about a quarter with real spans) comes on top.
+    ///
+    /// - Parameter maximumRequestBytes: of the batch settings.
+    package func worstCaseBytes(maximumRequestBytes: Int) -> Int? {
+        switch sizer {
+        case .items where enabled:
+            return nil
+        case .bytes where enabled:
+            return Self.saturatingSum(queueSize, overflowBytes)
+        default:
+            let requests = max(0, enabled ? queueSize : numConsumers)
+            let (bytes, overflow) = requests.multipliedReportingOverflow(by: maximumRequestBytes)
+            return overflow ? .max : Self.saturatingSum(bytes, overflowBytes)
+        }
+    }
+
+    private static func saturatingSum(_ left: Int, _ right: Int) -> Int {
+        let (sum, overflow) = left.addingReportingOverflow(right)
+        return overflow ? .max : sum
+    }
 }

@@ -1,3 +1,5 @@
+internal import Telemetry
+
 extension RetryQueue {
     /// Reports the outcome of an attempt.
     ///
@@ -95,7 +97,7 @@ extension RetryQueue {
         second.spans = whole.spanCount - halves.first.spans
         let cost: Int
         switch queue.sizer {
-        case .requests: cost = 1
+        case .requests: cost = entry.cost
         case .items: cost = halves.first.spans
         case .bytes: cost = entry.cost / 2
         }

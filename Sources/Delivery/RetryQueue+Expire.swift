@@ -1,3 +1,4 @@
+internal import Telemetry
 import DequeModule
 
 extension RetryQueue {
@@ -46,7 +47,9 @@ extension RetryQueue {
         for index in retries.indices {
             retries[index].notBefore = min(retries[index].notBefore, max(now, holdUntil))
         }
-        if case .open(let until) = circuit { circuit = .open(until: min(until, max(now, holdUntil))) }
+        if case .open(let until) = circuit {
+            circuit = .open(until: min(until, max(now, holdUntil)))
+        }
     }
 
     /// Whether `beginDrain` was called.

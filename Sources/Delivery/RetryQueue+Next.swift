@@ -5,7 +5,7 @@ extension RetryQueue {
     ///
     /// - Complexity: O(requests set aside for retry), about `num_consumers`.
     package mutating func next(now: Int64) -> Next {
-        guard let at = nextSend(now: now) else { return .idle }
+        guard let at = nextSend() else { return .idle }
         if at > now { return .wait(until: at) }
         guard var entry = take(now: now) else { return .idle }
         queuedDepth.remove(entry.request)
@@ -23,11 +23,12 @@ extension RetryQueue {
     }
 
     /// When `expire(now:)` and `next(now:)` have something to do next by the clock alone; nil if
-    /// only an offer or a completed attempt can change anything. May lie in the past.
+    /// only an offer or a completed attempt can change anything. Never in the past: `now` if
+    /// something is due.
     ///
     /// - Complexity: O(requests set aside for retry).
     package func nextWake(now: Int64) -> Int64? {
-        var wake = nextSend(now: now) ?? .max
+        var wake = nextSend() ?? .max
         if let drainDeadline {
             if !isEmpty { wake = min(wake, drainDeadline) }
         } else {
@@ -36,11 +37,11 @@ extension RetryQueue {
                 for entry in retries { wake = min(wake, saturatingAdd(elapsedLimit(entry), 1)) }
             }
         }
-        return wake == .max ? nil : wake
+        return wake == .max ? nil : max(now, wake)
     }
 
     /// When the next attempt may start (possibly in the past); nil if none can by the clock alone.
-    private func nextSend(now: Int64) -> Int64? {
+    private func nextSend() -> Int64? {
         guard flights.count < queue.numConsumers else { return nil }
         var at = holdUntil
         switch circuit {
@@ -48,7 +49,7 @@ extension RetryQueue {
         case .open(let until): at = max(at, until)
         case .halfOpen: return nil
         }
-        if !ready.isEmpty { return max(at, .min + 1) }
+        if !ready.isEmpty { return at }
         guard let earliest = retries.lazy.map(\.notBefore).min() else { return nil }
         return max(at, earliest)
     }

@@ -1,3 +1,4 @@
+package import Telemetry
 import DequeModule
 
 /// Queue, retries, backoff and circuit of one destination. Pure: it never sends, sleeps or asks
@@ -80,7 +81,8 @@ package struct RetryQueue: ~Copyable {
     let queue: QueueSettings
     let retry: RetrySettings
     let backoff: Backoff
-    let capacity: Int
+    /// `queue_size` in units of the sizer.
+    package let capacity: Int
 
     var ready = Deque<Entry>()
     var retries: [Entry] = []
@@ -157,7 +159,8 @@ package struct RetryQueue: ~Copyable {
         if waitingDepth.bytes + request.identity.count > queue.overflowBytes {
             return refuse(request, .queueFull)
         }
-        let until = drainDeadline
+        let until =
+            drainDeadline
             ?? (queue.blockOnOverflow ? .max : saturatingAdd(now, max(0, queue.overflowTimeout)))
         waiting.append(Waiter(request: request, cost: cost, until: until))
         waitingDepth.add(request)

@@ -90,7 +90,7 @@ package struct HTTP2Session: ~Copyable {
 
     /// Hands pending frames to `write` until `limit` bytes are passed or nothing is left. Returns the bytes written.
     package mutating func output(
-        limit: Int, _ write: (Span<UInt8>) -> Void
+        limit: Int, _ write: (RawSpan) -> Void
     ) throws(HTTP2SessionError) -> Int {
         var total = 0
         while total < limit {
@@ -98,7 +98,7 @@ package struct HTTP2Session: ~Copyable {
             let length = unsafe nghttp2_session_mem_send(state.session, &pointer)
             if length < 0 { throw HTTP2SessionError(code: Int32(truncatingIfNeeded: length)) }
             guard length > 0, let start = unsafe pointer else { break }
-            unsafe write(UnsafeBufferPointer(start: start, count: length).span)
+            unsafe write(UnsafeRawBufferPointer(start: start, count: length).bytes)
             total += length
         }
         return total
@@ -171,10 +171,44 @@ package struct HTTP2Session: ~Copyable {
         return code == 0
     }
 
-    /// Sends a request with a body that stays as it is. Returns the stream id, or an error if no stream can be opened
+    /// Begins an answer whose body goes on: `body` now, more with `send`, the end with `finish`.
+    package mutating func respondStreaming(_ stream: Int32, headers: HTTP2Headers, body: [UInt8]) {
+        guard let found = state.stream(stream), !found.isAnswered else { return }
+        found.isAnswered = true
+        found.isOutgoingOpen = true
+        found.outgoing = body
+        var provider = unsafe state.provider(for: found)
+        _ = unsafe headers.withNameValues { pairs, count in
+            unsafe nghttp2_submit_response(state.session, stream, pairs, count, &provider)
+        }
+    }
+
+    /// Sends more of a streaming answer's body. What the peer has taken already is let go.
+    package mutating func send(_ bytes: [UInt8], on stream: Int32) {
+        guard let found = state.stream(stream), found.isOutgoingOpen else { return }
+        if found.unsentBytes == 0 {
+            found.outgoing.removeAll()
+            found.outgoingOffset = 0
+        }
+        found.outgoing.append(contentsOf: bytes)
+        _ = unsafe nghttp2_session_resume_data(state.session, stream)
+    }
+
+    /// Ends a streaming answer.
+    package mutating func finish(_ stream: Int32, trailers: HTTP2Headers) {
+        guard let found = state.stream(stream), found.isOutgoingOpen else { return }
+        found.isOutgoingOpen = false
+        found.outgoingTrailers = trailers
+        _ = unsafe nghttp2_session_resume_data(state.session, stream)
+    }
+
+    /// Sends a request whose body is `head` and then `body`, both of which stay as they are. Returns the stream id, or an error if no stream can be opened
     /// any more on this connection (ids used up, GOAWAY received).
-    package mutating func request(headers: HTTP2Headers, body: [UInt8]) throws(HTTP2SessionError) -> Int32 {
+    package mutating func request(
+        headers: HTTP2Headers, head: [UInt8] = [], body: [UInt8]
+    ) throws(HTTP2SessionError) -> Int32 {
         let stream = StreamState()
+        stream.outgoingHead = head
         stream.outgoing = body
         var provider = unsafe state.provider(for: stream)
         let id = unsafe headers.withNameValues { pairs, count in
@@ -193,8 +227,7 @@ package struct HTTP2Session: ~Copyable {
 
     /// Bytes of request or response bodies handed over and not yet framed for a stream.
     package func unsentBytes(of stream: Int32) -> Int {
-        guard let found = state.stream(stream) else { return 0 }
-        return found.outgoing.count - found.outgoingOffset
+        state.stream(stream)?.unsentBytes ?? 0
     }
 
     package mutating func reset(_ stream: Int32, error: UInt32) {

@@ -10,9 +10,40 @@ final class StreamState {
     var isAnswered = false
     var resetsWhenSent = false
     var headersDone = false
+    /// What goes out: `outgoingHead`, then `outgoing`; the offset counts through both.
+    var outgoingHead: [UInt8] = []
     var outgoing: [UInt8] = []
     var outgoingOffset = 0
+    /// More may be appended later, so the end of `outgoing` is not the end of the stream.
+    var isOutgoingOpen = false
     var outgoingTrailers: HTTP2Headers?
+
+    var unsentBytes: Int { outgoingHead.count + outgoing.count - outgoingOffset }
+
+    /// Copies the next bytes that go out; returns how many.
+    func copyOutgoing(to target: UnsafeMutablePointer<UInt8>, limit: Int) -> Int {
+        var copied = 0
+        if outgoingOffset < outgoingHead.count {
+            copied = unsafe Self.copy(outgoingHead, from: outgoingOffset, to: target, limit: limit)
+        }
+        if outgoingOffset + copied >= outgoingHead.count {
+            copied += unsafe Self.copy(
+                outgoing, from: outgoingOffset + copied - outgoingHead.count, to: target + copied,
+                limit: limit - copied)
+        }
+        outgoingOffset += copied
+        return copied
+    }
+
+    private static func copy(
+        _ bytes: [UInt8], from offset: Int, to target: UnsafeMutablePointer<UInt8>, limit: Int
+    ) -> Int {
+        let count = min(limit, bytes.count - offset)
+        unsafe bytes.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress, count > 0 { unsafe target.update(from: base + offset, count: count) }
+        }
+        return max(0, count)
+    }
 }
 
 /// What stands behind an `HTTP2Session`: the nghttp2 handle, the events not yet taken, and the callbacks.
@@ -108,14 +139,9 @@ final class StreamState {
             guard let source = unsafe source?.pointee.ptr, let buffer = unsafe buffer, let flags = unsafe flags
             else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
             let stream = unsafe Unmanaged<StreamState>.fromOpaque(source).takeUnretainedValue()
-            let count = min(length, stream.outgoing.count - stream.outgoingOffset)
-            unsafe stream.outgoing.withUnsafeBufferPointer { bytes in
-                if let base = bytes.baseAddress, count > 0 {
-                    unsafe buffer.update(from: base + stream.outgoingOffset, count: count)
-                }
-            }
-            stream.outgoingOffset += count
-            if stream.outgoingOffset == stream.outgoing.count {
+            let count = unsafe stream.copyOutgoing(to: buffer, limit: length)
+            if count == 0 && stream.isOutgoingOpen { return Int(NGHTTP2_ERR_DEFERRED.rawValue) }
+            if stream.unsentBytes == 0 && !stream.isOutgoingOpen {
                 unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
                 if let trailers = stream.outgoingTrailers {
                     unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue

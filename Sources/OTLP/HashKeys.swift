@@ -5,21 +5,22 @@
 /// The mix is wyhash's 128-bit multiply and fold (https://github.com/wangyi-fudan/wyhash): high and
 /// low bits of the result are equally good, so shards may take the former and slots the latter.
 package struct HashKeys: Sendable, BitwiseCopyable {
-    /// The first secret word.
-    package var first: UInt64
-    /// The second secret word.
-    package var second: UInt64
+    /// Made from the first secret word.
+    package let first: UInt64
+    /// Made from the second secret word.
+    package let second: UInt64
 
     /// Creates keys from two words.
+    ///
+    /// Public constants are mixed in, so that small words (as in tests) hash well, too.
     @inlinable package init(_ first: UInt64, _ second: UInt64) {
-        self.first = first
-        self.second = second
+        self.first = Self.mix(first ^ 0xa076_1d64_78bd_642f, 0x8ebc_6af0_9c88_c6e3)
+        self.second = Self.mix(second ^ 0xe703_7ed1_a0b4_28db, 0x5899_65cc_7537_4cc3)
     }
 
     /// Draws both words from `generator`.
     package init(using generator: inout some RandomNumberGenerator) {
-        first = generator.next()
-        second = generator.next()
+        self.init(generator.next(), generator.next())
     }
 
     /// Folds the 128-bit product of two words.

@@ -73,7 +73,7 @@ import Testing
 @Suite struct NearestNameTests {
     @Test(arguments: [
         ("decison_wait", "decision_wait"), ("decision-wait", "decision_wait"), ("Num_Traces", "num_traces"),
-        ("num_tarces", "num_traces"), ("policy", nil), ("x", nil), ("", nil), ("threshold_sec", nil),
+        ("num_tarces", "num_traces"), ("policy", nil), ("decision", "decision_wait"), ("num", nil), ("x", nil), ("", nil), ("threshold_sec", nil),
     ] as [(String, String?)])
     func nearest(name: String, expected: String?) {
         #expect(nearestName(to: name, among: ["decision_wait", "num_traces", "policies"]) == expected)

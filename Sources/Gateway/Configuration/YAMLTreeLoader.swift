@@ -75,6 +75,12 @@ package struct YAMLTreeLoader {
     mutating func tree(of text: String, _ place: Place) -> ConfigNode? {
         do {
             let start = text.hasPrefix("\u{FEFF}") ? String(text.unicodeScalars.dropFirst()) : text
+            if let found = try Self.placeOfUnusableKey(in: start) {
+                problems.error(
+                    "a key must be a text, not a list, a map or an alias", at: place.moved(to: found).position,
+                    keyPath: place.keyPath)
+                return nil
+            }
             guard let root = try Yams.compose(yaml: start, .basic, .default, .utf8) else {
                 return ConfigNode(.null, at: place.position)
             }
@@ -125,7 +131,7 @@ package struct YAMLTreeLoader {
             guard valuesLeft > 0 else { break }
             let keyPlace = place.moved(to: key.mark)
             guard case .scalar(let name) = key else {
-                problems.error("a key must be a text, not a list or a map", at: keyPlace.position, keyPath: place.keyPath)
+                problems.error("a key must be a text, not a list, a map or an alias", at: keyPlace.position, keyPath: place.keyPath)
                 continue
             }
             if name.string == "<<", name.style == .plain {
@@ -214,7 +220,7 @@ private func explain(_ error: any Error) -> (message: String, place: (line: Int,
         return ("this is not valid YAML: \(problem)", offset.map { place(ofCharacter: $0, in: yaml) })
     case YamlError.duplicatedKeysInMapping(let names, let context):
         let keys = names.map { "`\(clipped($0))`" }.joined(separator: ", ")
-        let message = "the key \(keys) is written twice in this map; keep one of them"
+        let message = "the key \(keys) is written twice in this map, here and below; keep one of them"
         return (message, (context.mark.line, context.mark.column))
     default:
         return ("this is not valid YAML: \(clipped("\(error)"))", nil)

@@ -61,11 +61,11 @@ package struct DestinationLedgerCells: Sendable, Equatable {
 
     /// Counts spans that the destination will never get.
     package mutating func lose(_ spans: Int, _ reason: LossReason) {
-        lostByReason[reason.position] &+= spans
+        lostByReason[reason.index] &+= spans
     }
 
     /// Spans lost for one reason.
-    package func lost(_ reason: LossReason) -> Int { lostByReason[reason.position] }
+    package func lost(_ reason: LossReason) -> Int { lostByReason[reason.index] }
 
     mutating func add(_ other: DestinationLedgerCells) {
         offered &+= other.offered
@@ -75,15 +75,5 @@ package struct DestinationLedgerCells: Sendable, Equatable {
         for position in lostByReason.indices {
             lostByReason[position] &+= other.lostByReason[position]
         }
-    }
-}
-
-extension LossReason {
-    /// Place in `allCases`. Losses are rare, so a search will do.
-    fileprivate var position: Int {
-        guard let position = Self.allCases.firstIndex(of: self) else {
-            preconditionFailure("allCases has every case")
-        }
-        return position
     }
 }

@@ -22,7 +22,7 @@ package struct DestinationMetrics: Sendable {
     package let queueSize: GaugeID
     package let queueCapacity: GaugeID
     package let inFlightRequests: GaugeID
-    package let attempts: LabelledCounters<ExportOutcome>
+    package let attempts: LabelledCounters<AttemptOutcome>
     /// Unit: microseconds.
     package let duration: HistogramID
     package let exportedBytes: CounterID

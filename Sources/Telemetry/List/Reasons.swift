@@ -38,8 +38,6 @@ package enum RefusalReason: String, Sendable, CaseIterable {
 
 /// Why a span of an accepted request was left out. The raw value is the label `reason`.
 package enum RejectionReason: String, Sendable, CaseIterable {
-    /// The span's bytes are no protobuf message.
-    case malformed
     /// Trace id not 16 bytes long.
     case traceIDLength = "trace_id_length"
     /// Trace id all zero.
@@ -48,32 +46,16 @@ package enum RejectionReason: String, Sendable, CaseIterable {
     case spanIDLength = "span_id_length"
     /// Span id all zero.
     case spanIDZero = "span_id_zero"
-    /// Text that is no UTF-8 and cannot be repaired.
-    case invalidUTF8 = "invalid_utf8"
-    /// The span alone is larger than any export request may be.
+    /// Parent span id neither empty nor 8 bytes long.
+    case parentSpanIDLength = "parent_span_id_length"
+    /// A link's trace or span id has a wrong length.
+    case linkIDLength = "link_id_length"
+    /// Attributes nested deeper than backends read.
+    case nestingTooDeep = "nesting_too_deep"
+    /// In a field that OTLP has given up (instrumentation_library_spans).
+    case unsupportedField = "unsupported_field"
+    /// The span, or its resource and scope, alone is larger than the span buffer takes.
     case tooLarge = "too_large"
-}
-
-/// Why a destination will never get a sampled span. The raw value is the label `reason`.
-package enum LossReason: String, Sendable, CaseIterable {
-    /// The destination refused it with a status that must not be retried.
-    case refused
-    /// The destination took the request, but not this span (partial success).
-    case partiallyRejected = "partially_rejected"
-    /// Larger than the destination takes, and cannot be split further.
-    case tooLarge = "too_large"
-    /// Not valid for this destination (Tempo's id rules).
-    case invalid
-    /// Retried until `max_elapsed_time`.
-    case retriesExhausted = "retries_exhausted"
-    /// Failed with retries off.
-    case failedOnce = "failed_once"
-    /// The queue stayed full for longer than decisions may wait.
-    case queueFull = "queue_full"
-    /// The drain time-out of the shutdown passed.
-    case shutdown
-    /// The destination cannot be written to (file exporter: disk full, no permission).
-    case writeFailed = "write_failed"
 }
 
 /// Why a client connection was closed. The raw value is the label `reason`.
@@ -109,7 +91,7 @@ package enum DecisionLabel: String, Sendable, CaseIterable {
 }
 
 /// How an attempt to send a request ended. The raw value is the label `outcome`.
-package enum ExportOutcome: String, Sendable, CaseIterable {
+package enum AttemptOutcome: String, Sendable, CaseIterable {
     /// Taken.
     case ok
     /// Refused or failed in a way that is retried.

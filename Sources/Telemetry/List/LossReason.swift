@@ -20,6 +20,8 @@ package enum LossReason: String, Sendable, CaseIterable {
     case rejectedByPeer = "rejected_by_peer"
     /// The node stopped before the spans could be delivered.
     case shutdown = "shutdown"
+    /// The file of a `file` exporter can't be written (disk full, no permission).
+    case writeFailed = "write_failed"
 
     /// Position in `allCases`, for tables indexed by reason.
     package var index: Int {
@@ -34,6 +36,7 @@ package enum LossReason: String, Sendable, CaseIterable {
         case .backendLimit: 7
         case .rejectedByPeer: 8
         case .shutdown: 9
+        case .writeFailed: 10
         }
     }
 }

@@ -1,0 +1,75 @@
+internal import ConfigTree
+
+/// A whole configuration, checked: what a node runs with.
+///
+/// Every duration is in nanoseconds, every size in bytes unless its name says otherwise. Components that are defined but
+/// not in use have been checked too, and left out.
+package struct GatewayConfig: Sendable, Equatable {
+    /// The one traces pipeline.
+    package var pipeline: PipelineConfig
+    /// Nil if `service.extensions` does not name it.
+    package var healthCheck: HealthCheckConfig?
+    package var telemetry: TelemetryConfig
+    /// `service.shutdown_timeout`, a key of Tailgate's own: how long after the last decision the queues may take to
+    /// empty before a stopping node gives up and counts the rest as lost. Default 30 s.
+    package var shutdownTimeout: Int64
+
+    package init(
+        pipeline: PipelineConfig, healthCheck: HealthCheckConfig?, telemetry: TelemetryConfig, shutdownTimeout: Int64
+    ) {
+        self.pipeline = pipeline
+        self.healthCheck = healthCheck
+        self.telemetry = telemetry
+        self.shutdownTimeout = shutdownTimeout
+    }
+}
+
+/// What `service.pipelines.traces` puts together.
+package struct PipelineConfig: Sendable, Equatable {
+    /// `traces` or `traces/name`.
+    package var id: ComponentID
+    /// At least one.
+    package var receivers: [OTLPReceiverConfig]
+    package var memoryLimiter: MemoryLimiterConfig?
+    package var tailSampling: TailSamplingConfig
+    /// Nil if the pipeline has no batch processor: then `BatchConfig`'s defaults are right, as kept traces are always
+    /// assembled into requests.
+    package var batch: BatchConfig?
+    /// At least one.
+    package var exporters: [ExporterConfig]
+
+    package init(
+        id: ComponentID, receivers: [OTLPReceiverConfig], memoryLimiter: MemoryLimiterConfig?, tailSampling: TailSamplingConfig, batch: BatchConfig?, exporters: [ExporterConfig]
+    ) {
+        self.id = id
+        self.receivers = receivers
+        self.memoryLimiter = memoryLimiter
+        self.tailSampling = tailSampling
+        self.batch = batch
+        self.exporters = exporters
+    }
+}
+
+/// `extensions.health_check`.
+package struct HealthCheckConfig: Sendable, Equatable {
+    package var id = ComponentID(type: "health_check")
+    package var endpoint = NetworkAddress(host: "localhost", port: 13_133)
+    package var path = "/"
+
+    /// Every value at its default.
+    package init() {}
+}
+
+extension HealthCheckConfig {
+    init(_ id: ComponentID, _ reader: inout ConfigReader) {
+        self.id = id
+        endpoint = reader.listenAddress("endpoint", default: endpoint)
+        path = reader.string("path", default: path)
+        if !path.hasPrefix("/") { reader.error("\"\(clipped(path))\" is no path; it must begin with `/`", key: "path") }
+        reader.notSupported(["tls"], because: "the health endpoint speaks plain HTTP; leave the key out")
+        reader.notSupported(
+            ["response_body", "check_collector_pipeline", "auth", "cors", "response_headers", "middlewares"],
+            because: "the health endpoint answers 200 or 503 with a fixed body; leave the key out")
+        reader.finish()
+    }
+}

@@ -1,0 +1,156 @@
+internal import ConfigTree
+
+/// Reads `service` and puts together what its pipeline and its extensions name.
+struct ServiceReader {
+    private let components: Components
+    private let problems: ConfigProblems
+
+    init(_ components: Components, _ problems: ConfigProblems) {
+        self.components = components
+        self.problems = problems
+    }
+
+    /// Nil if no pipeline can be put together, which is then reported.
+    func read(_ service: inout ConfigReader) -> GatewayConfig? {
+        let extensions = resolve(service.placedStrings("extensions"), .extension, components.extensions)
+        if extensions.count > 1 {
+            service.error("several health_check extensions are not in Tailgate yet; keep one", key: "extensions")
+        }
+        reportUnused(components.extensions, extensions.map(\.id), "service.extensions")
+        var telemetry = TelemetryConfig()
+        if var section = service.map("telemetry") { telemetry = TelemetryConfig(&section) }
+        let shutdownTimeout = service.duration("shutdown_timeout", default: 30_000_000_000, in: 0...3_600_000_000_000)
+        let pipeline = readPipelines(&service)
+        service.finish()
+        guard let pipeline else { return nil }
+        return GatewayConfig(
+            pipeline: pipeline, healthCheck: extensions.first?.config, telemetry: telemetry, shutdownTimeout: shutdownTimeout)
+    }
+
+    private func readPipelines(_ service: inout ConfigReader) -> PipelineConfig? {
+        guard var section = service.map("pipelines") else {
+            service.error("`pipelines` is missing; write `pipelines: {traces: {receivers: [...], processors: [...], exporters: [...]}}`")
+            return nil
+        }
+        var pipelines: [(id: ComponentID, entry: ConfigEntry)] = []
+        for entry in section.keys {
+            let id = ComponentID(parsing: entry.key)
+            if let id, id.type == "traces" {
+                pipelines.append((id, entry))
+                continue
+            }
+            let message =
+                switch id?.type {
+                case "metrics", "logs", "profiles": "Tailgate handles traces only; leave this pipeline to a Collector"
+                default: "unknown pipeline `\(clipped(entry.key))`; write `traces` or `traces/name`"
+                }
+            problems.error(message, at: entry.keyPosition, keyPath: section.path(of: entry.key))
+        }
+        guard let first = pipelines.first else {
+            if section.keys.isEmpty { section.error("there is no pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`") }
+            return nil
+        }
+        for extra in pipelines.dropFirst() {
+            problems.error(
+                "several traces pipelines are not in Tailgate yet; keep one", at: extra.entry.keyPosition,
+                keyPath: section.path(of: extra.entry.key))
+        }
+        guard var reader = section.map(first.entry.key) else { return nil }
+        return readPipeline(first.id, &reader, pipelines.count)
+    }
+
+    private func readPipeline(_ id: ComponentID, _ reader: inout ConfigReader, _ count: Int) -> PipelineConfig? {
+        let receivers = resolve(references("receivers", &reader), .receiver, components.receivers)
+        let processorNames = reader.placedStrings("processors")
+        let processors = resolve(processorNames, .processor, components.processors)
+        if !processorNames.contains(where: { ComponentID(parsing: $0.text)?.type == "tail_sampling" }) {
+            reader.error(
+                "the pipeline has no `tail_sampling` processor, and sampling is what Tailgate is for; to keep every trace, give it one policy of the type `always_sample`",
+                key: "processors")
+        }
+        let exporters = resolve(references("exporters", &reader), .exporter, components.exporters)
+        // With several pipelines, what this one does not use may belong to another.
+        if count == 1 {
+            let place = "service.pipelines.\(id)"
+            reportUnused(components.receivers, receivers.map(\.id), place)
+            reportUnused(components.processors, processors.map(\.id), place)
+            reportUnused(components.exporters, exporters.map(\.id), place)
+        }
+        reader.finish()
+        return assemble(id, receivers.compactMap(\.config), processors, exporters.compactMap(\.config), &reader)
+    }
+
+    /// A list that must not be empty.
+    private func references(_ key: String, _ reader: inout ConfigReader) -> [PlacedText] {
+        let list = reader.placedStrings(key)
+        if list.isEmpty { reader.error("the pipeline has no \(key); name at least one", key: key) }
+        return list
+    }
+
+    private func assemble(
+        _ id: ComponentID, _ receivers: [OTLPReceiverConfig], _ processors: [Defined<Components.Processor>],
+        _ exporters: [ExporterConfig], _ reader: inout ConfigReader
+    ) -> PipelineConfig? {
+        var limiters: [MemoryLimiterConfig] = []
+        var samplings: [TailSamplingConfig] = []
+        var batches: [BatchConfig] = []
+        for (index, processor) in processors.enumerated() {
+            switch processor.config {
+            case .memoryLimiter(let config):
+                if index > 0 {
+                    reader.warning("`\(processor.id)` should come first: memory is checked before anything else, wherever it stands", key: "processors")
+                }
+                limiters.append(config)
+            case .batch(let config):
+                if samplings.isEmpty {
+                    reader.warning("`\(processor.id)` should stand behind tail_sampling: kept traces are batched, wherever it stands", key: "processors")
+                }
+                batches.append(config)
+            case .tailSampling(let config): samplings.append(config)
+            case nil: break
+            }
+        }
+        for (count, type) in [(limiters.count, "memory_limiter"), (samplings.count, "tail_sampling"), (batches.count, "batch")]
+        where count > 1 {
+            reader.error("several `\(type)` processors in a pipeline are not in Tailgate yet; keep one", key: "processors")
+        }
+        guard let tailSampling = samplings.first else { return nil }
+        return PipelineConfig(
+            id: id, receivers: receivers, memoryLimiter: limiters.first, tailSampling: tailSampling, batch: batches.first,
+            exporters: exporters)
+    }
+
+    /// The components that a list names, in its order. What is not defined or named twice is reported.
+    private func resolve<Config>(
+        _ references: [PlacedText], _ kind: ComponentKind, _ defined: [Defined<Config>]
+    ) -> [Defined<Config>] {
+        var found: [Defined<Config>] = []
+        for reference in references {
+            func fail(_ message: String) { problems.error(message, at: reference.position, keyPath: reference.keyPath) }
+            guard let id = ComponentID(parsing: reference.text) else {
+                fail("\"\(clipped(reference.text))\" is no component; write `type` or `type/name`")
+                continue
+            }
+            if found.contains(where: { $0.id == id }) {
+                fail("`\(id)` is named twice; keep one of them")
+            } else if let component = defined.first(where: { $0.id == id }) {
+                found.append(component)
+            } else if !kind.supported.contains(id.type) {
+                fail(kind.explain(unsupported: id.type))
+            } else {
+                let nearest = nearestName(to: "\(id)", among: defined.map { "\($0.id)" }).map { "; did you mean `\($0)`?" } ?? ";"
+                let names = defined.isEmpty ? "nothing" : defined.map { "\($0.id)" }.joined(separator: ", ")
+                fail("`\(id)` is not defined\(nearest) `\(kind.section)` defines \(names)")
+            }
+        }
+        return found
+    }
+
+    private func reportUnused<Config>(_ defined: [Defined<Config>], _ used: [ComponentID], _ place: String) {
+        for component in defined where component.config != nil && !used.contains(component.id) {
+            problems.warning(
+                "`\(component.id)` is defined but not in use; name it in `\(place)` or leave it out", at: component.keyPosition,
+                keyPath: component.keyPath)
+        }
+    }
+}

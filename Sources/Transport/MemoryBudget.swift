@@ -1,0 +1,42 @@
+internal import NativeCore
+internal import Synchronization
+
+/// How much memory the node may use, and how much it does: what decides whether new requests are taken.
+///
+/// Two parts are added up. What workers map themselves for spans and tables is reported by each worker after every request, so it is
+/// exact. The heap (bodies under way, queues, everything else) is asked of the allocator about ten times a second. Shared by all
+/// workers; every call is a few relaxed atomic operations.
+package final class MemoryBudget: Sendable {
+    /// From here on requests are refused.
+    package let softLimitBytes: Int
+    /// The limit of the process, for information and for bounds derived from it.
+    package let limitBytes: Int
+    private let mapped = Atomic<Int>(0)
+    private let heap = Atomic<Int>(0)
+
+    /// What a process of ours takes before it does anything: program text, runtime, stacks. Measured: 24 MiB.
+    private static let baselineBytes = 24 << 20
+
+    package init(limitBytes: Int, softLimitBytes: Int) {
+        self.limitBytes = limitBytes
+        self.softLimitBytes = softLimitBytes
+    }
+
+    /// Bytes in use as the limiter sees them.
+    package var usedBytes: Int {
+        Self.baselineBytes + mapped.load(ordering: .relaxed) + heap.load(ordering: .relaxed)
+    }
+
+    /// Whether a request of this size may be taken.
+    package func admits(bytes: Int) -> Bool { usedBytes + bytes < softLimitBytes }
+
+    /// A worker's mapped memory changed by so many bytes.
+    package func mappedChanged(by bytes: Int) { mapped.add(bytes, ordering: .relaxed) }
+
+    /// Looks at the heap again. Call about ten times a second, from one worker.
+    package func refreshHeap() {
+        if let statistics = AllocatorStatistics.current() {
+            heap.store(statistics.activeBytes, ordering: .relaxed)
+        }
+    }
+}

@@ -1,0 +1,18 @@
+package import OTLP
+
+/// A request on its way to the shards that own its spans: body and index, shared and never changed.
+///
+/// Every owner copies its own spans from the body into its segments, so a span is copied once between the connection and its
+/// segment, whichever worker received it. Freed when the last owner is done.
+package final class ReceivedRequest: Sendable {
+    /// The bytes that hold the message, from `payloadStart` on.
+    package let body: [UInt8]
+    package let payloadStart: Int
+    package let index: RequestIndex
+
+    package init(body: [UInt8], payloadStart: Int, index: RequestIndex) {
+        self.body = body
+        self.payloadStart = payloadStart
+        self.index = index
+    }
+}

@@ -10,8 +10,7 @@ import pytest
 
 from harness import spans
 from harness.clients import RawClient
-from harness.gateway import ERRORS, binary, otlp
-from harness.ports import free_port
+from harness.gateway import ERRORS, binary
 from harness.program import tailgate
 from harness.wait import until
 

@@ -1,13 +1,16 @@
 extension ConfigReader {
     /// A duration in nanoseconds, in Go's syntax. A bare integer is nanoseconds, with a warning unless it is 0.
-    package mutating func duration(_ key: String, default fallback: Int64, in range: ClosedRange<Int64>? = nil) -> Int64 {
+    package mutating func duration(_ key: String, default fallback: Int64, in range: ClosedRange<Int64>? = nil) -> Int64
+    {
         guard let (scalar, node) = scalar(key, expecting: "a duration such as `10s`") else { return fallback }
         let value: Int64
         switch scalar.meaning {
         case .integer(let number):
             value = Int64(number)
             if number != 0 {
-                warning("\(number) without a unit is \(number) nanoseconds, as in the Collector; write `\(number)s` for seconds", key: key)
+                warning(
+                    "\(number) without a unit is \(number) nanoseconds, as in the Collector; write `\(number)s` for seconds",
+                    key: key)
             }
         case .text:
             do {
@@ -47,14 +50,18 @@ extension ConfigReader {
             return fallback
         }
         guard range?.contains(value) ?? true else {
-            wrong(scalar, at: node, key, "is out of range: \(limits(range, none: (.min, .max), String.init(describing:)))")
+            wrong(
+                scalar, at: node, key, "is out of range: \(limits(range, none: (.min, .max), String.init(describing:)))"
+            )
             return fallback
         }
         return value
     }
 
     /// A finite number.
-    package mutating func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>? = nil) -> Double {
+    package mutating func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>? = nil)
+        -> Double
+    {
         guard let (scalar, node) = scalar(key, expecting: "a number") else { return fallback }
         let value: Double
         switch scalar.meaning {
@@ -104,7 +111,8 @@ extension ConfigReader {
             return items.enumerated().compactMap { index, item in
                 let itemPath = "\(path(of: key))[\(index)]"
                 guard case .scalar(let scalar) = item.value else {
-                    problems.error("\(item.briefly) stands here; text is expected", at: item.position, keyPath: itemPath)
+                    problems.error(
+                        "\(item.briefly) stands here; text is expected", at: item.position, keyPath: itemPath)
                     return nil
                 }
                 let text = text(of: scalar, at: item, path: itemPath)
@@ -125,7 +133,8 @@ extension ConfigReader {
     }
 
     /// One of the texts that an enumeration allows.
-    package mutating func oneOf<Choice: RawRepresentable & CaseIterable>(_ key: String, default fallback: Choice) -> Choice
+    package mutating func oneOf<Choice: RawRepresentable & CaseIterable>(_ key: String, default fallback: Choice)
+        -> Choice
     where Choice.RawValue == String {
         guard let (scalar, node) = scalar(key, expecting: "text") else { return fallback }
         guard let text = text(of: scalar, at: node, path: path(of: key)) else { return fallback }
@@ -141,16 +150,20 @@ extension ConfigReader {
     private mutating func scalar(_ key: String, expecting expected: String) -> (ConfigScalar, ConfigNode)? {
         guard let node = valued(key) else { return nil }
         guard case .scalar(let scalar) = node.value else {
-            problems.error("\(node.briefly) stands here; \(expected) is expected", at: node.position, keyPath: path(of: key))
+            problems.error(
+                "\(node.briefly) stands here; \(expected) is expected", at: node.position, keyPath: path(of: key))
             return nil
         }
         return scalar.meaning == .null ? nil : (scalar, node)
     }
 
-    private func text(of scalar: ConfigScalar, at node: ConfigNode, path: String, expecting expected: String = "text") -> String? {
+    private func text(of scalar: ConfigScalar, at node: ConfigNode, path: String, expecting expected: String = "text")
+        -> String?
+    {
         if scalar.meaning == .text || scalar.isSubstituted { return scalar.text }
         let advice = expected == "text" ? ": write \"\(clipped(scalar.text))\" with quotes" : ""
-        problems.error("\(scalar.shown) is \(scalar.kind); \(expected) is expected\(advice)", at: node.position, keyPath: path)
+        problems.error(
+            "\(scalar.shown) is \(scalar.kind); \(expected) is expected\(advice)", at: node.position, keyPath: path)
         return nil
     }
 
@@ -176,7 +189,9 @@ private func limits<Bound: Comparable>(
 ) -> String {
     guard let range else { return "" }
     if range.upperBound >= none.1 { return "at least \(show(range.lowerBound)) is expected" }
-    if range.lowerBound <= none.0, range.lowerBound != range.upperBound { return "at most \(show(range.upperBound)) is expected" }
+    if range.lowerBound <= none.0, range.lowerBound != range.upperBound {
+        return "at most \(show(range.upperBound)) is expected"
+    }
     return "\(show(range.lowerBound)) to \(show(range.upperBound)) is expected"
 }
 

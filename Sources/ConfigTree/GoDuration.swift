@@ -64,7 +64,9 @@ package enum GoDuration {
         return sum
     }
 
-    private static func isDigit(_ character: Character) -> Bool { character >= "0" && character <= "9" && character.isASCII }
+    private static func isDigit(_ character: Character) -> Bool {
+        character >= "0" && character <= "9" && character.isASCII
+    }
 
     private static func nanoseconds(ofUnit name: Substring) -> UInt64? {
         switch name {

@@ -16,6 +16,9 @@ package enum SpanRejection: UInt8, Sendable, CaseIterable {
     case nestingTooDeep
     /// The span came in a field that OTLP has given up (instrumentation_library_spans).
     case unsupportedField
+    /// The span, or its resource and scope, is larger than the span buffer takes. The walker doesn't say this: whoever
+    /// owns the buffer does.
+    case tooLarge
 }
 
 /// How many spans of one request were left out, by reason.
@@ -32,7 +35,7 @@ package struct SpanRejectionCounts: Sendable, Equatable {
     package var total: Int { counts.reduce(0) { $0 + Int($1) } }
 
     /// Counts `spans` spans more. A request has fewer than 2^32 spans, so the sum can't overflow.
-    mutating func add(_ reason: SpanRejection, spans: Int = 1) {
+    package mutating func add(_ reason: SpanRejection, spans: Int = 1) {
         counts[Int(reason.rawValue)] &+= UInt32(truncatingIfNeeded: spans)
     }
 

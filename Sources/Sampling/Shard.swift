@@ -88,6 +88,7 @@ package struct Shard: ~Copyable {
 
     /// Spans larger than this, and groups larger than `maximumGroupBytes`, must be refused before they get here.
     package static var maximumSpanBytes: Int { SegmentStore.maximumSpanBytes }
+    package static var segmentBytes: Int { SegmentStore.segmentBytes }
     package static var maximumGroupBytes: Int { SegmentStore.maximumGroupBytes }
 
     // MARK: ingest

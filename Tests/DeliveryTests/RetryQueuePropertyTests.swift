@@ -1,4 +1,5 @@
 import Delivery
+import Telemetry
 import Testing
 
 @Suite struct RetryQueuePropertyTests {

@@ -1,4 +1,5 @@
 import Delivery
+import Telemetry
 import Testing
 
 /// A request of `spans` spans, each in a trace of its own.

@@ -1,4 +1,5 @@
 import Delivery
+import Telemetry
 import Testing
 
 /// SplitMix64: the same numbers in every run.

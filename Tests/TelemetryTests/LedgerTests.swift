@@ -70,7 +70,7 @@ import Testing
                 let queued = cells[home].destinations[destination].queued
                 let spans = Int.random(in: 0...queued, using: &random)
                 cells[home].destinations[destination].queued -= spans
-                let reason = LossReason.allCases.randomElement(using: &random) ?? .refused
+                let reason = LossReason.allCases.randomElement(using: &random) ?? .permanent
                 cells[home].destinations[destination].lose(spans, reason)
             }
         }
@@ -127,7 +127,7 @@ import Testing
         cells[0].sampled += 1
         #expect(Ledger(workers: cells, destinationNames: Self.names).difference == 3)
         cells = workers.cells
-        cells[1].destinations[1].lose(1, .refused)
+        cells[1].destinations[1].lose(1, .permanent)
         #expect(Ledger(workers: cells, destinationNames: Self.names).difference == 1)
     }
 
@@ -145,7 +145,7 @@ import Testing
         two.destinations[0].taken = 234_000
         two.destinations[0].sent = 233_990
         two.destinations[0].lose(9, .queueFull)
-        two.destinations[0].lose(1, .refused)
+        two.destinations[0].lose(1, .permanent)
         return Ledger(workers: [one, two], destinationNames: ["a\"b\n", "jaeger"])
     }
 
@@ -155,7 +155,7 @@ import Testing
             text == """
                 {"accepted":1234567,"buffered":17,"not_sampled":1000000,"dropped":50,\
                 "sampled":234500,"destinations":{"a\\"b\\u000a":{"queued":500,"sent":233990,\
-                "lost":10,"lost_by_reason":{"refused":1,"queue_full":9},"difference":0},\
+                "lost":10,"lost_by_reason":{"queue_full":9,"permanent":1},"difference":0},\
                 "jaeger":{"queued":234500,"sent":0,"lost":0,"lost_by_reason":{},\
                 "difference":0}},"difference":0}
 

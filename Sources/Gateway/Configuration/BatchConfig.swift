@@ -26,7 +26,9 @@ extension BatchConfig {
                 key: "send_batch_max_size")
         }
         if !reader.list("metadata_keys").isEmpty {
-            reader.error("`metadata_keys` is not in Tailgate yet: batches are not told apart by client metadata", key: "metadata_keys")
+            reader.error(
+                "`metadata_keys` is not in Tailgate yet: batches are not told apart by client metadata",
+                key: "metadata_keys")
         }
         _ = reader.integer("metadata_cardinality_limit", default: 1000, in: 0...Int(UInt32.max))
         reader.finish()

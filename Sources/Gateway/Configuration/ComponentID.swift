@@ -54,39 +54,57 @@ enum ComponentKind: String {
         switch self {
         case .receiver:
             [
-                "jaeger", "zipkin", "opencensus", "kafka", "prometheus", "hostmetrics", "filelog", "file_log", "k8s_cluster",
-                "kubeletstats", "k8s_events", "k8sobjects", "k8s_objects", "docker_stats", "syslog", "statsd", "skywalking",
-                "awsxray", "aws_xray", "datadog", "splunk_hec", "fluentforward", "carbon", "collectd", "influxdb", "journald",
+                "jaeger", "zipkin", "opencensus", "kafka", "prometheus", "hostmetrics", "filelog", "file_log",
+                "k8s_cluster",
+                "kubeletstats", "k8s_events", "k8sobjects", "k8s_objects", "docker_stats", "syslog", "statsd",
+                "skywalking",
+                "awsxray", "aws_xray", "datadog", "splunk_hec", "fluentforward", "carbon", "collectd", "influxdb",
+                "journald",
                 "loki", "nop", "pulsar", "otelarrow", "otlpjsonfile", "otlp_json_file", "rabbitmq", "redis", "mysql",
-                "postgresql", "sapm", "signalfx", "solace", "sqlquery", "tcplog", "udplog", "webhookevent", "windowseventlog",
-                "googlecloudpubsub", "awsfirehose", "azureeventhub", "azure_event_hub", "httpcheck", "nginx", "receiver_creator",
+                "postgresql", "sapm", "signalfx", "solace", "sqlquery", "tcplog", "udplog", "webhookevent",
+                "windowseventlog",
+                "googlecloudpubsub", "awsfirehose", "azureeventhub", "azure_event_hub", "httpcheck", "nginx",
+                "receiver_creator",
                 "simpleprometheus", "faro",
             ]
         case .processor:
             [
-                "attributes", "resource", "filter", "transform", "span", "groupbyattrs", "groupbytrace", "k8sattributes",
-                "k8s_attributes", "probabilistic_sampler", "resourcedetection", "resource_detection", "redaction", "routing",
-                "cumulativetodelta", "deltatocumulative", "deltatorate", "interval", "isolationforest", "logdedup", "log_dedup",
-                "metricsgeneration", "metricstransform", "remotetap", "schema", "spanmetrics", "servicegraph", "sumologic", "geoip",
+                "attributes", "resource", "filter", "transform", "span", "groupbyattrs", "groupbytrace",
+                "k8sattributes",
+                "k8s_attributes", "probabilistic_sampler", "resourcedetection", "resource_detection", "redaction",
+                "routing",
+                "cumulativetodelta", "deltatocumulative", "deltatorate", "interval", "isolationforest", "logdedup",
+                "log_dedup",
+                "metricsgeneration", "metricstransform", "remotetap", "schema", "spanmetrics", "servicegraph",
+                "sumologic", "geoip",
                 "dns_lookup", "unroll", "coralogix", "lookup", "dynamic_sampling",
             ]
         case .exporter:
             [
-                "otlphttp", "otlp_http", "logging", "nop", "loadbalancing", "load_balancing", "zipkin", "kafka", "prometheus",
-                "prometheusremotewrite", "elasticsearch", "opensearch", "clickhouse", "datadog", "splunk_hec", "awsxray",
-                "aws_xray", "awsemf", "awss3", "aws_s3", "awskinesis", "azuremonitor", "azure_monitor", "azureblob", "googlecloud",
-                "googlecloudstorage", "honeycombmarker", "loki", "otelarrow", "opencensus", "pulsar", "rabbitmq", "sapm", "sentry",
-                "signalfx", "skywalking", "syslog", "sumologic", "tencentcloudlogservice", "alibabacloudlogservice", "alertmanager",
-                "carbon", "cassandra", "coralogix", "dataset", "doris", "influxdb", "logicmonitor", "logzio", "mezmo", "stef",
+                "otlphttp", "otlp_http", "logging", "nop", "loadbalancing", "load_balancing", "zipkin", "kafka",
+                "prometheus",
+                "prometheusremotewrite", "elasticsearch", "opensearch", "clickhouse", "datadog", "splunk_hec",
+                "awsxray",
+                "aws_xray", "awsemf", "awss3", "aws_s3", "awskinesis", "azuremonitor", "azure_monitor", "azureblob",
+                "googlecloud",
+                "googlecloudstorage", "honeycombmarker", "loki", "otelarrow", "opencensus", "pulsar", "rabbitmq",
+                "sapm", "sentry",
+                "signalfx", "skywalking", "syslog", "sumologic", "tencentcloudlogservice", "alibabacloudlogservice",
+                "alertmanager",
+                "carbon", "cassandra", "coralogix", "dataset", "doris", "influxdb", "logicmonitor", "logzio", "mezmo",
+                "stef",
                 "googlecloudpubsub", "faro",
             ]
         case .extension:
             [
-                "zpages", "pprof", "file_storage", "db_storage", "redis_storage", "basicauth", "basic_auth", "bearertokenauth",
+                "zpages", "pprof", "file_storage", "db_storage", "redis_storage", "basicauth", "basic_auth",
+                "bearertokenauth",
                 "bearer_token_auth", "oauth2client", "oidc", "sigv4auth", "headers_setter", "opamp", "healthcheckv2",
                 "health_check_v2", "http_forwarder", "jaegerremotesampling", "jaeger_remote_sampling", "k8s_observer",
-                "docker_observer", "ecs_observer", "host_observer", "remotetap", "asapauth", "awsproxy", "ack", "memory_limiter",
-                "memory_ballast", "otlp_encoding", "cgroupruntime", "k8s_leader_elector", "googleclientauth", "azure_auth",
+                "docker_observer", "ecs_observer", "host_observer", "remotetap", "asapauth", "awsproxy", "ack",
+                "memory_limiter",
+                "memory_ballast", "otlp_encoding", "cgroupruntime", "k8s_leader_elector", "googleclientauth",
+                "azure_auth",
             ]
         }
     }

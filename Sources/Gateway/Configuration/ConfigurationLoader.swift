@@ -33,7 +33,8 @@ package enum ConfigurationLoader {
         let components = Components(&reader)
         reader.notSupported(["connectors"], because: "there is one pipeline, so nothing to connect; leave the key out")
         guard var service = reader.map("service") else {
-            reader.error("`service` is missing; it names what runs: `service: {pipelines: {traces: {...}}}`", key: "service")
+            reader.error(
+                "`service` is missing; it names what runs: `service: {pipelines: {traces: {...}}}`", key: "service")
             reader.finish()
             return nil
         }

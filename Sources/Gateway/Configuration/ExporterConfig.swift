@@ -99,11 +99,16 @@ extension OTLPExporterConfig {
     /// Tempo's tenant: at most 150 of the characters that it allows.
     private mutating func readTenant(_ reader: inout ConfigReader) {
         guard let text = reader.stringIfPresent("tenant"), !text.isEmpty else { return }
-        let allowed = text.utf8.count <= 150 && text.utf8.allSatisfy { byte in
-            byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26 || "!-_.*'()".utf8.contains(byte)
-        }
+        let allowed =
+            text.utf8.count <= 150
+            && text.utf8.allSatisfy { byte in
+                byte &- UInt8(ascii: "0") < 10 || (byte | 0x20) &- UInt8(ascii: "a") < 26
+                    || "!-_.*'()".utf8.contains(byte)
+            }
         if !allowed {
-            reader.error("\"\(clipped(text))\" is no tenant id: up to 150 letters, digits and !-_.*'() are allowed", key: "tenant")
+            reader.error(
+                "\"\(clipped(text))\" is no tenant id: up to 150 letters, digits and !-_.*'() are allowed",
+                key: "tenant")
         } else if client.headers.contains(where: { $0.name == "x-scope-orgid" }) {
             reader.error("the tenant is also set by the header `X-Scope-OrgID`; keep one of them", key: "tenant")
         }
@@ -129,7 +134,8 @@ extension FileExporterConfig {
         reader.notSupported(["encoding"], because: "`format: json` is the encoding; leave the key out")
         reader.notSupported(["group_by"], because: "everything goes into one file; leave the key out")
         reader.notSupported(
-            ["create_directory", "directory_permissions", "sending_queue", "retry_on_failure"], because: "leave the key out")
+            ["create_directory", "directory_permissions", "sending_queue", "retry_on_failure"],
+            because: "leave the key out")
     }
 }
 
@@ -139,6 +145,7 @@ extension DebugExporterConfig {
         samplingInitial = reader.integer("sampling_initial", default: samplingInitial, in: 0...(.max))
         samplingThereafter = reader.integer("sampling_thereafter", default: samplingThereafter, in: 0...(.max))
         reader.notSupported(
-            ["use_internal_logger", "output_paths", "sending_queue"], because: "it writes to the log; leave the key out")
+            ["use_internal_logger", "output_paths", "sending_queue"], because: "it writes to the log; leave the key out"
+        )
     }
 }

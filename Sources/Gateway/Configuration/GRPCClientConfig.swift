@@ -95,7 +95,8 @@ extension GRPCClientConfig {
         // Tuning of Go's transport; buffers here size themselves.
         _ = reader.integer("read_buffer_size", default: 0, in: 0...(.max))
         _ = reader.integer("write_buffer_size", default: 0, in: 0...(.max))
-        reader.notSupported(["auth"], because: "write what your backend wants under `headers`, with `${env:TOKEN}` or `${file:path}`")
+        reader.notSupported(
+            ["auth"], because: "write what your backend wants under `headers`, with `${env:TOKEN}` or `${file:path}`")
         reader.notSupported(["middlewares"], because: "leave the key out")
     }
 
@@ -107,11 +108,14 @@ extension GRPCClientConfig {
         }
         let isWritten = tls.node("insecure").map { $0.value != .null } ?? false
         if !tls.bool("insecure", default: false), !usesPlainScheme {
-            tls.error(isWritten ? advice : "`insecure` is missing: the Collector's default is TLS, and \(advice)", key: "insecure")
+            tls.error(
+                isWritten ? advice : "`insecure` is missing: the Collector's default is TLS, and \(advice)",
+                key: "insecure")
         }
         tls.notSupported(
             [
-                "insecure_skip_verify", "ca_file", "ca_pem", "cert_file", "cert_pem", "key_file", "key_pem", "server_name_override",
+                "insecure_skip_verify", "ca_file", "ca_pem", "cert_file", "cert_pem", "key_file", "key_pem",
+                "server_name_override",
                 "min_version", "max_version", "cipher_suites", "curve_preferences", "include_system_ca_certs_pool",
                 "reload_interval", "tpm",
             ], because: "write `tls: {insecure: true}` alone to send in plain text")
@@ -139,7 +143,8 @@ extension GRPCClientConfig {
                     "\"\(clipped(entry.key))\" is no name of a header that can be set", at: entry.keyPosition,
                     keyPath: reader.keyPath)
             } else if !isHeaderValue(value) {
-                reader.error("a header's value is visible ASCII; this has other characters (a line break?)", key: entry.key)
+                reader.error(
+                    "a header's value is visible ASCII; this has other characters (a line break?)", key: entry.key)
             } else if headers.contains(where: { $0.name == name }) {
                 reader.problems.error(
                     "the header `\(name)` is set twice; upper and lower case are the same", at: entry.keyPosition,
@@ -160,11 +165,14 @@ extension GRPCEndpoint {
         if lower.hasPrefix("unix:") {
             let rest = String(text.dropFirst(5))
             let path = rest.hasPrefix("//") ? String(rest.dropFirst(2)) : rest
-            return path.isEmpty ? .failure(AddressError("`unix:` names no path; write `unix:///path`")) : .success(.unix(path))
+            return path.isEmpty
+                ? .failure(AddressError("`unix:` names no path; write `unix:///path`")) : .success(.unix(path))
         }
         if lower.hasPrefix("https://") {
             return .failure(
-                AddressError("`https://` asks for TLS, which is not in Tailgate yet; write `http://` or `host:port` with `tls: {insecure: true}`"))
+                AddressError(
+                    "`https://` asks for TLS, which is not in Tailgate yet; write `http://` or `host:port` with `tls: {insecure: true}`"
+                ))
         }
         var rest = Substring(text)
         let isPlain = lower.hasPrefix("http://")
@@ -177,17 +185,21 @@ extension GRPCEndpoint {
                     return .failure(AddressError("\"\(clipped(text))\" names no host; write `dns:///host:port`"))
                 }
                 guard slash == rest.startIndex else {
-                    return .failure(AddressError("a DNS server of its own is not in Tailgate yet; write `dns:///host:port`"))
+                    return .failure(
+                        AddressError("a DNS server of its own is not in Tailgate yet; write `dns:///host:port`"))
                 }
                 rest = rest.dropFirst()
             }
         } else if let scheme = text.firstRange(of: "://"), !isPlain {
             return .failure(
-                AddressError("`\(clipped(String(text[..<scheme.lowerBound])))://` is no known scheme; write `host:port`, `http://host:port`, `dns:///host:port` or `unix:///path`"))
+                AddressError(
+                    "`\(clipped(String(text[..<scheme.lowerBound])))://` is no known scheme; write `host:port`, `http://host:port`, `dns:///host:port` or `unix:///path`"
+                ))
         }
         if rest.hasSuffix("/") { rest = rest.dropLast() }
         if rest.contains("/") {
-            return .failure(AddressError("\"\(clipped(text))\" has a path, which gRPC has no use for; write `host:port`"))
+            return .failure(
+                AddressError("\"\(clipped(text))\" has a path, which gRPC has no use for; write `host:port`"))
         }
         return NetworkAddress.parse(String(rest), allowsAnyHost: false, ports: 1...65_535).map { .host($0) }
     }
@@ -216,7 +228,8 @@ private func isHeaderName(_ name: String) -> Bool {
     let own = ["te", "content-type", "content-length", "host", "connection", "user-agent", "transfer-encoding"]
     guard !name.isEmpty, !name.hasPrefix("grpc-"), !own.contains(name) else { return false }
     return name.utf8.allSatisfy { byte in
-        byte &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+        byte &- UInt8(ascii: "a") < 26 || byte &- UInt8(ascii: "0") < 10 || byte == UInt8(ascii: "-")
+            || byte == UInt8(ascii: "_")
             || byte == UInt8(ascii: ".")
     }
 }

@@ -39,7 +39,8 @@ package struct PipelineConfig: Sendable, Equatable {
     package var exporters: [ExporterConfig]
 
     package init(
-        id: ComponentID, receivers: [OTLPReceiverConfig], memoryLimiter: MemoryLimiterConfig?, tailSampling: TailSamplingConfig, batch: BatchConfig?, exporters: [ExporterConfig]
+        id: ComponentID, receivers: [OTLPReceiverConfig], memoryLimiter: MemoryLimiterConfig?,
+        tailSampling: TailSamplingConfig, batch: BatchConfig?, exporters: [ExporterConfig]
     ) {
         self.id = id
         self.receivers = receivers

@@ -44,7 +44,8 @@ extension MemoryLimiterConfig {
     init?(_ id: ComponentID, _ reader: inout ConfigReader) {
         let interval = reader.duration("check_interval", default: 0, in: 0...(.max))
         if interval == 0 {
-            reader.error("`check_interval` is missing or 0; write for example `check_interval: 1s`", key: "check_interval")
+            reader.error(
+                "`check_interval` is missing or 0; write for example `check_interval: 1s`", key: "check_interval")
         }
         let mebibytes = reader.integer("limit_mib", default: 0, in: 0...Int(UInt32.max))
         let spikeMebibytes = reader.integer("spike_limit_mib", default: 0, in: 0...Int(UInt32.max))
@@ -58,7 +59,8 @@ extension MemoryLimiterConfig {
         if mebibytes > 0, spikeMebibytes >= mebibytes {
             reader.error("`\(spikeMebibytes)` is not less than limit_mib (\(mebibytes))", key: "spike_limit_mib")
         } else if mebibytes == 0, percent > 0, spikePercent >= percent {
-            reader.error("`\(spikePercent)` is not less than limit_percentage (\(percent))", key: "spike_limit_percentage")
+            reader.error(
+                "`\(spikePercent)` is not less than limit_percentage (\(percent))", key: "spike_limit_percentage")
         }
         reader.finish()
         self.id = id

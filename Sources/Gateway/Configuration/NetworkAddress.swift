@@ -20,7 +20,9 @@ extension NetworkAddress: CustomStringConvertible {
 extension NetworkAddress {
     /// Reads `host:port`, `[::1]:port` or `:port`.
     /// - Returns: the address, or what is wrong with the text.
-    static func parse(_ text: String, allowsAnyHost: Bool, ports: ClosedRange<Int>) -> Result<NetworkAddress, AddressError> {
+    static func parse(_ text: String, allowsAnyHost: Bool, ports: ClosedRange<Int>) -> Result<
+        NetworkAddress, AddressError
+    > {
         let shown = clipped(text)
         guard let colon = text.lastIndex(of: ":") else {
             return .failure(AddressError("\"\(shown)\" has no port; write `host:port`, such as `localhost:4317`"))
@@ -30,17 +32,22 @@ extension NetworkAddress {
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
         } else if host.contains(":") {
-            return .failure(AddressError("\"\(shown)\" is ambiguous; write an IPv6 address in brackets, such as `[::1]:4317`"))
+            return .failure(
+                AddressError("\"\(shown)\" is ambiguous; write an IPv6 address in brackets, such as `[::1]:4317`"))
         }
         let digits = portText.utf8.allSatisfy { $0 &- UInt8(ascii: "0") < 10 } && portText.utf8.count <= 5
         guard digits, let port = Int(portText), ports.contains(port) else {
             let range = "\(ports.lowerBound) to \(ports.upperBound)"
-            return .failure(AddressError("\"\(clipped(String(portText)))\" in \"\(shown)\" is no port; a number from \(range) is expected"))
+            return .failure(
+                AddressError(
+                    "\"\(clipped(String(portText)))\" in \"\(shown)\" is no port; a number from \(range) is expected"))
         }
         if host.isEmpty, !allowsAnyHost {
             return .failure(AddressError("\"\(shown)\" has no host; write `host:port`, such as `localhost:4317`"))
         }
-        let forbidden = host.utf8.contains { $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "@") }
+        let forbidden = host.utf8.contains {
+            $0 <= 0x20 || $0 == 0x7f || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "@")
+        }
         if forbidden { return .failure(AddressError("\"\(clipped(String(host)))\" in \"\(shown)\" is no host name")) }
         return .success(NetworkAddress(host: String(host), port: port))
     }

@@ -59,7 +59,8 @@ extension OTLPReceiverConfig {
                 ["http"], because: "receive OTLP/gRPC with `grpc: {endpoint: ...}`")
             // `http:` with nothing behind it switches the protocol on too.
             if protocols.node("http")?.value == .null {
-                protocols.error("`http` is not in Tailgate yet: receive OTLP/gRPC with `grpc: {endpoint: ...}`", key: "http")
+                protocols.error(
+                    "`http` is not in Tailgate yet: receive OTLP/gRPC with `grpc: {endpoint: ...}`", key: "http")
             }
             if var server = protocols.map("grpc") {
                 grpc = GRPCServerConfig(&server)
@@ -93,10 +94,13 @@ extension GRPCServerConfig {
         _ = reader.integer("write_buffer_size", default: 0, in: 0...(.max))
         if var section = reader.map("keepalive") { keepalive = GRPCServerKeepalive(&section) }
         if reader.bool("include_metadata", default: false) {
-            reader.error("`include_metadata: true` is not in Tailgate yet: client metadata is not passed on", key: "include_metadata")
+            reader.error(
+                "`include_metadata: true` is not in Tailgate yet: client metadata is not passed on",
+                key: "include_metadata")
         }
         reader.notSupported(["tls"], because: "leave the key out to receive in plain text")
-        reader.notSupported(["auth", "middlewares"], because: "requests are taken from everybody who can connect; leave the key out")
+        reader.notSupported(
+            ["auth", "middlewares"], because: "requests are taken from everybody who can connect; leave the key out")
         reader.finish()
     }
 }

@@ -18,7 +18,9 @@ package enum ProblemReport {
         for problem in problems where files[problem.position.file] == nil { files[problem.position.file] = files.count }
         return problems.enumerated().sorted { left, right in
             let (one, other) = (left.element.position, right.element.position)
-            return (files[one.file] ?? 0, one.line, one.column, left.offset) < (files[other.file] ?? 0, other.line, other.column, right.offset)
+            return (files[one.file] ?? 0, one.line, one.column, left.offset) < (
+                files[other.file] ?? 0, other.line, other.column, right.offset
+            )
         }.map(\.element)
     }
 

@@ -81,7 +81,9 @@ extension QueueBatchConfig {
         minSize = reader.integer("min_size", default: minSize, in: 0...(.max))
         maxSize = reader.integer("max_size", default: maxSize, in: 0...(.max))
         if maxSize > 0, maxSize < minSize {
-            reader.error("`\(maxSize)` is less than min_size (\(minSize)); write at least that, or 0 for no limit", key: "max_size")
+            reader.error(
+                "`\(maxSize)` is less than min_size (\(minSize)); write at least that, or 0 for no limit",
+                key: "max_size")
         }
         if sizer != .requests, sizer == queue.sizer, minSize > queue.queueSize {
             reader.error("`\(minSize)` is more than the queue holds (queue_size \(queue.queueSize))", key: "min_size")

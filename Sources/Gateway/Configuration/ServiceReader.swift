@@ -24,12 +24,15 @@ struct ServiceReader {
         service.finish()
         guard let pipeline else { return nil }
         return GatewayConfig(
-            pipeline: pipeline, healthCheck: extensions.first?.config, telemetry: telemetry, shutdownTimeout: shutdownTimeout)
+            pipeline: pipeline, healthCheck: extensions.first?.config, telemetry: telemetry,
+            shutdownTimeout: shutdownTimeout)
     }
 
     private func readPipelines(_ service: inout ConfigReader) -> PipelineConfig? {
         guard var section = service.map("pipelines") else {
-            service.error("`pipelines` is missing; write `pipelines: {traces: {receivers: [...], processors: [...], exporters: [...]}}`")
+            service.error(
+                "`pipelines` is missing; write `pipelines: {traces: {receivers: [...], processors: [...], exporters: [...]}}`"
+            )
             return nil
         }
         var pipelines: [(id: ComponentID, entry: ConfigEntry)] = []
@@ -47,7 +50,10 @@ struct ServiceReader {
             problems.error(message, at: entry.keyPosition, keyPath: section.path(of: entry.key))
         }
         guard let first = pipelines.first else {
-            if section.keys.isEmpty { section.error("there is no pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`") }
+            if section.keys.isEmpty {
+                section.error(
+                    "there is no pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`")
+            }
             return nil
         }
         for extra in pipelines.dropFirst() {
@@ -98,25 +104,33 @@ struct ServiceReader {
             switch processor.config {
             case .memoryLimiter(let config):
                 if index > 0 {
-                    reader.warning("`\(processor.id)` should come first: memory is checked before anything else, wherever it stands", key: "processors")
+                    reader.warning(
+                        "`\(processor.id)` should come first: memory is checked before anything else, wherever it stands",
+                        key: "processors")
                 }
                 limiters.append(config)
             case .batch(let config):
                 if samplings.isEmpty {
-                    reader.warning("`\(processor.id)` should stand behind tail_sampling: kept traces are batched, wherever it stands", key: "processors")
+                    reader.warning(
+                        "`\(processor.id)` should stand behind tail_sampling: kept traces are batched, wherever it stands",
+                        key: "processors")
                 }
                 batches.append(config)
             case .tailSampling(let config): samplings.append(config)
             case nil: break
             }
         }
-        for (count, type) in [(limiters.count, "memory_limiter"), (samplings.count, "tail_sampling"), (batches.count, "batch")]
+        for (count, type) in [
+            (limiters.count, "memory_limiter"), (samplings.count, "tail_sampling"), (batches.count, "batch"),
+        ]
         where count > 1 {
-            reader.error("several `\(type)` processors in a pipeline are not in Tailgate yet; keep one", key: "processors")
+            reader.error(
+                "several `\(type)` processors in a pipeline are not in Tailgate yet; keep one", key: "processors")
         }
         guard let tailSampling = samplings.first else { return nil }
         return PipelineConfig(
-            id: id, receivers: receivers, memoryLimiter: limiters.first, tailSampling: tailSampling, batch: batches.first,
+            id: id, receivers: receivers, memoryLimiter: limiters.first, tailSampling: tailSampling,
+            batch: batches.first,
             exporters: exporters)
     }
 
@@ -138,7 +152,8 @@ struct ServiceReader {
             } else if !kind.supported.contains(id.type) {
                 fail(kind.explain(unsupported: id.type))
             } else {
-                let nearest = nearestName(to: "\(id)", among: defined.map { "\($0.id)" }).map { "; did you mean `\($0)`?" } ?? ";"
+                let nearest =
+                    nearestName(to: "\(id)", among: defined.map { "\($0.id)" }).map { "; did you mean `\($0)`?" } ?? ";"
                 let names = defined.isEmpty ? "nothing" : defined.map { "\($0.id)" }.joined(separator: ", ")
                 fail("`\(id)` is not defined\(nearest) `\(kind.section)` defines \(names)")
             }
@@ -149,7 +164,8 @@ struct ServiceReader {
     private func reportUnused<Config>(_ defined: [Defined<Config>], _ used: [ComponentID], _ place: String) {
         for component in defined where component.config != nil && !used.contains(component.id) {
             problems.warning(
-                "`\(component.id)` is defined but not in use; name it in `\(place)` or leave it out", at: component.keyPosition,
+                "`\(component.id)` is defined but not in use; name it in `\(place)` or leave it out",
+                at: component.keyPosition,
                 keyPath: component.keyPath)
         }
     }

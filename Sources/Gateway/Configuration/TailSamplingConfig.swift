@@ -69,7 +69,8 @@ extension TailSamplingConfig {
         }
         if reader.integer("maximum_trace_size_bytes", default: 0, in: 0...(.max)) > 0 {
             reader.error(
-                "a limit of a trace's size is not in Tailgate yet; leave the key out, or write 0", key: "maximum_trace_size_bytes")
+                "a limit of a trace's size is not in Tailgate yet; leave the key out, or write 0",
+                key: "maximum_trace_size_bytes")
         }
         reader.notSupported(["tail_storage"], because: "spans wait in memory; leave the key out")
     }

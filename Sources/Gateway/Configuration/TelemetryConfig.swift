@@ -37,7 +37,8 @@ extension TelemetryConfig {
             metrics.finish()
         }
         reader.notSupported(["traces"], because: "the node does not trace itself; leave the key out")
-        reader.notSupported(["resource"], because: "the node's own metrics carry no resource attributes; leave the key out")
+        reader.notSupported(
+            ["resource"], because: "the node's own metrics carry no resource attributes; leave the key out")
         reader.finish()
     }
 
@@ -51,7 +52,8 @@ extension TelemetryConfig {
         if metrics.has("address") {
             metrics.error("`address` and `readers` say the same in two ways; keep `readers`", key: "address")
         }
-        reader.notSupported(["periodic"], because: "metrics are pulled from `/metrics`; write `pull: {exporter: {prometheus: ...}}`")
+        reader.notSupported(
+            ["periodic"], because: "metrics are pulled from `/metrics`; write `pull: {exporter: {prometheus: ...}}`")
         if var pull = reader.map("pull") {
             if var exporter = pull.map("exporter") {
                 if var prometheus = exporter.map("prometheus") {
@@ -80,9 +82,12 @@ extension TelemetryConfig {
 
 extension ConfigReader {
     /// A level in lower or upper case, as in the Collector.
-    fileprivate mutating func levelOf<Choice: RawRepresentable & CaseIterable>(_ key: String, default fallback: Choice) -> Choice
+    fileprivate mutating func levelOf<Choice: RawRepresentable & CaseIterable>(_ key: String, default fallback: Choice)
+        -> Choice
     where Choice.RawValue == String {
-        if case .scalar(let scalar)? = node(key)?.value, let choice = Choice(rawValue: scalar.text.lowercased()) { return choice }
+        if case .scalar(let scalar)? = node(key)?.value, let choice = Choice(rawValue: scalar.text.lowercased()) {
+            return choice
+        }
         return oneOf(key, default: fallback)
     }
 }

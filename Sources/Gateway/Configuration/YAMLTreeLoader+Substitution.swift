@@ -19,7 +19,8 @@ extension YAMLTreeLoader {
             return wholeValue(String(decoding: bytes[2..<bytes.count - 1], as: UTF8.self), place)
         }
         guard let result = expand(bytes, nesting: 0, place) else { return ConfigNode(.null, at: place.position) }
-        return ConfigNode.scalar(ConfigScalar(text: result, isPlain: isPlain && !bytes.contains(UInt8(ascii: "{"))), at: place.position)
+        return ConfigNode.scalar(
+            ConfigScalar(text: result, isPlain: isPlain && !bytes.contains(UInt8(ascii: "{"))), at: place.position)
     }
 
     /// The value of a scalar that is one `${expression}` and nothing else.
@@ -45,7 +46,8 @@ extension YAMLTreeLoader {
 
     /// A variable's value as YAML. What is no YAML is text, and so is what looks like a substitution.
     private mutating func reread(_ text: String, _ place: Place) -> ConfigNode {
-        let literal = ConfigNode.scalar(ConfigScalar(text: text, isPlain: false, isSubstituted: true), at: place.position)
+        let literal = ConfigNode.scalar(
+            ConfigScalar(text: text, isPlain: false, isSubstituted: true), at: place.position)
         guard !text.utf8.contains(UInt8(ascii: "$")) else { return literal }
         let found = ConfigProblems()
         var trial = YAMLTreeLoader(environment: environment, problems: found)
@@ -85,7 +87,8 @@ extension YAMLTreeLoader {
             }
             let shown = clipped(expression)
             return fail(
-                "`${\(shown)}` is no substitution; write `${env:NAME}`, `${env:NAME:-default}` or `${file:path}`, or `$${\(shown)}` for the text itself")
+                "`${\(shown)}` is no substitution; write `${env:NAME}`, `${env:NAME:-default}` or `${file:path}`, or `$${\(shown)}` for the text itself"
+            )
         }
         if let value = environment.variable(String(name)) { return .text(value) }
         if let fallback { return .text(fallback) }
@@ -96,7 +99,8 @@ extension YAMLTreeLoader {
     private mutating func expand(_ bytes: [UInt8], nesting: Int, _ place: Place) -> String? {
         guard bytes.contains(UInt8(ascii: "$")) else { return String(decoding: bytes, as: UTF8.self) }
         guard nesting <= Self.maximumNesting else {
-            problems.error("`${...}` is nested more than \(Self.maximumNesting) deep", at: place.position, keyPath: place.keyPath)
+            problems.error(
+                "`${...}` is nested more than \(Self.maximumNesting) deep", at: place.position, keyPath: place.keyPath)
             return nil
         }
         var result: [UInt8] = []
@@ -120,10 +124,15 @@ extension YAMLTreeLoader {
                 return nil
             }
             let expression = String(decoding: bytes[index + 2..<end], as: UTF8.self)
-            if let value = textValue(expression, nesting: nesting, place) { result += Array(value.utf8) } else { failed = true }
+            if let value = textValue(expression, nesting: nesting, place) {
+                result += Array(value.utf8)
+            } else {
+                failed = true
+            }
             index = end + 1
             if result.count > Self.maximumFileBytes {
-                problems.error("the text is longer than 10 MiB once substituted", at: place.position, keyPath: place.keyPath)
+                problems.error(
+                    "the text is longer than 10 MiB once substituted", at: place.position, keyPath: place.keyPath)
                 return nil
             }
         }
@@ -147,11 +156,14 @@ extension YAMLTreeLoader {
         let key = normalized(path: path)
         if openFiles.contains(key) {
             let circle = (openFiles.drop { $0 != key } + [key]).joined(separator: " -> ")
-            problems.error("files include each other in a circle: \(circle)", at: place.position, keyPath: place.keyPath)
+            problems.error(
+                "files include each other in a circle: \(circle)", at: place.position, keyPath: place.keyPath)
             return nil
         }
         guard openFiles.count < Self.maximumIncludes else {
-            problems.error("more than \(Self.maximumIncludes) files include each other", at: place.position, keyPath: place.keyPath)
+            problems.error(
+                "more than \(Self.maximumIncludes) files include each other", at: place.position, keyPath: place.keyPath
+            )
             return nil
         }
         return read(path, for: place)

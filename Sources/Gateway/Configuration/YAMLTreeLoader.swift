@@ -131,7 +131,9 @@ package struct YAMLTreeLoader {
             guard valuesLeft > 0 else { break }
             let keyPlace = place.moved(to: key.mark)
             guard case .scalar(let name) = key else {
-                problems.error("a key must be a text, not a list, a map or an alias", at: keyPlace.position, keyPath: place.keyPath)
+                problems.error(
+                    "a key must be a text, not a list, a map or an alias", at: keyPlace.position, keyPath: place.keyPath
+                )
                 continue
             }
             if name.string == "<<", name.style == .plain {
@@ -140,7 +142,8 @@ package struct YAMLTreeLoader {
             }
             guard seen.insert(name.string).inserted else {
                 problems.error(
-                    "the key `\(clipped(name.string))` is written twice in this map; keep one of them", at: keyPlace.position,
+                    "the key `\(clipped(name.string))` is written twice in this map; keep one of them",
+                    at: keyPlace.position,
                     keyPath: place.keyPath)
                 continue
             }
@@ -152,14 +155,17 @@ package struct YAMLTreeLoader {
     }
 
     /// Adds what a merge key brings: keys written in the map itself win, then those merged first.
-    private mutating func merge(_ source: Node, into entries: inout [ConfigEntry], _ seen: inout Set<String>, _ place: Place) {
+    private mutating func merge(
+        _ source: Node, into entries: inout [ConfigEntry], _ seen: inout Set<String>, _ place: Place
+    ) {
         let parts: [Node] = if case .sequence(let list) = source { Array(list) } else { [source] }
         for part in parts {
             guard valuesLeft > 0 else { return }
             let converted = convert(part, place.inside("<<", at: part.mark))
             guard case .map(let added) = converted.value else {
                 problems.error(
-                    "`<<` takes a map or a list of maps (aliases such as `*base`)", at: converted.position, keyPath: place.keyPath)
+                    "`<<` takes a map or a list of maps (aliases such as `*base`)", at: converted.position,
+                    keyPath: place.keyPath)
                 continue
             }
             for entry in added where seen.insert(entry.key).inserted { entries.append(entry) }
@@ -169,12 +175,14 @@ package struct YAMLTreeLoader {
     private mutating func convert(_ scalar: Node.Scalar, _ place: Place) -> ConfigNode {
         let tag = scalar.tag.rawValue
         switch tag {
-        case "", "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool",
+        case "", "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float",
+            "tag:yaml.org,2002:bool",
             "tag:yaml.org,2002:null":
             break
         default:
             problems.error(
-                "the YAML tag `\(clipped(tag))` means nothing here; leave it out", at: place.position, keyPath: place.keyPath)
+                "the YAML tag `\(clipped(tag))` means nothing here; leave it out", at: place.position,
+                keyPath: place.keyPath)
             return ConfigNode(.null, at: place.position)
         }
         let isText = tag == "!" || tag == "tag:yaml.org,2002:str" || (tag.isEmpty && scalar.style != .plain)
@@ -195,7 +203,9 @@ package struct YAMLTreeLoader {
             return fail(error.reason)
         }
         guard bytes.count <= Self.maximumFileBytes else { return fail("it is larger than 10 MiB; that is the limit") }
-        guard bytes.count <= bytesLeft else { return fail("the files of this configuration are larger than 64 MiB together; that is the limit") }
+        guard bytes.count <= bytesLeft else {
+            return fail("the files of this configuration are larger than 64 MiB together; that is the limit")
+        }
         bytesLeft -= bytes.count
         guard let text = String(validating: bytes, as: UTF8.self) else { return fail("it is not UTF-8 text") }
         return text
@@ -212,7 +222,8 @@ extension ConfigNode {
 /// A syntax error in plain words, with its position in the text.
 private func explain(_ error: any Error) -> (message: String, place: (line: Int, column: Int)?) {
     switch error {
-    case YamlError.scanner(let context, let problem, let mark, _), YamlError.parser(let context, let problem, let mark, _),
+    case YamlError.scanner(let context, let problem, let mark, _),
+        YamlError.parser(let context, let problem, let mark, _),
         YamlError.composer(let context, let problem, let mark, _):
         let message = "this is not valid YAML: \(problem)" + (context.map { " \($0.text)" } ?? "")
         return (message, (mark.line, mark.column))

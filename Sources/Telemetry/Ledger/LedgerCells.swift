@@ -64,6 +64,11 @@ package struct DestinationLedgerCells: Sendable, Equatable {
         lostByReason[reason.index] &+= spans
     }
 
+    /// Enters a total that somebody else counts (the destination's queue).
+    package mutating func setLost(_ total: Int, _ reason: LossReason) {
+        lostByReason[reason.index] = total
+    }
+
     /// Spans lost for one reason.
     package func lost(_ reason: LossReason) -> Int { lostByReason[reason.index] }
 

@@ -160,6 +160,9 @@ extension MetricList {
 // MARK: - The window in memory
 
 extension MetricList {
+    static let repairedSpans = MetricFamily(
+        "tailgate_repaired_spans_total", .counter,
+        help: "Kept spans with text that was no UTF-8 and was repaired, as backends refuse it.")
     static let windowTraces = MetricFamily(
         "tailgate_window_traces", .gauge, help: "Traces that wait for their decision.")
     static let windowSpans = MetricFamily(

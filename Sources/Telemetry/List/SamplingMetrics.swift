@@ -20,6 +20,8 @@ package struct SamplingMetrics: Sendable {
     /// Unit: milliseconds. One observation per decided trace.
     package let traceWindow: HistogramID
     package let lateSpans: DecisionCounters
+    /// Kept spans with text that was no UTF-8.
+    package let repairedSpans: CounterID
     package let windowTraces: GaugeID
     package let windowSpans: GaugeID
     package let windowBytes: GaugeID
@@ -46,6 +48,7 @@ package struct SamplingMetrics: Sendable {
             sampled: try catalog.counter(List.lateSpans, DecisionLabel.sampled.rawValue),
             notSampled: try catalog.counter(List.lateSpans, DecisionLabel.notSampled.rawValue),
             dropped: try catalog.counter(List.lateSpans, DecisionLabel.dropped.rawValue))
+        repairedSpans = try catalog.counter(List.repairedSpans)
         windowTraces = try catalog.gauge(List.windowTraces)
         windowSpans = try catalog.gauge(List.windowSpans)
         windowBytes = try catalog.gauge(List.windowBytes)

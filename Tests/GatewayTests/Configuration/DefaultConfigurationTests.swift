@@ -4,11 +4,28 @@ import Gateway
 import Testing
 
 @Suite struct DefaultConfigurationTests {
+    /// `Policies/default.yaml` of this checkout.
+    static let policyFile = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Policies/default.yaml")
+
     @Test func theBuiltInPoliciesAreTheFile() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let file = try String(contentsOf: root.appendingPathComponent("Policies/default.yaml"), encoding: .utf8)
-        #expect(DefaultConfiguration.policyFile == file)
+        #expect(try DefaultConfiguration.policyFile == String(contentsOf: Self.policyFile, encoding: .utf8))
+    }
+
+    @Test func aConfigurationOnDiskNamesThePolicyFile() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tailgate-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try FileManager.default.copyItem(at: Self.policyFile, to: folder.appendingPathComponent("policies.yaml"))
+        let target = folder.appendingPathComponent("real.yaml")
+        try minimal(sampling: "policies: \"${file:policies.yaml}\"").write(to: target, atomically: true, encoding: .utf8)
+        // As Kubernetes mounts it.
+        let link = folder.appendingPathComponent("gateway.yaml")
+        try FileManager.default.createSymbolicLink(at: link, withDestinationURL: target)
+        let (config, problems) = ConfigurationLoader.load(path: link.path)
+        #expect(problems.all == [])
+        #expect(config?.pipeline.tailSampling.policies.count == 3)
+        #expect(config?.pipeline.tailSampling.policies.first?.position.file == folder.path + "/policies.yaml")
     }
 
     @Test func theDefaultLoadsWithoutAWord() throws {
@@ -36,8 +53,14 @@ import Testing
     @Test func everyPolicyHasATestOfItsOwn() throws {
         let (node, problems) = tree(DefaultConfiguration.policyFile)
         #expect(problems == [])
-        guard case .list(let tests)? = node?["tests"]?.value else { Issue.record("no tests"); return }
+        guard case .list(let tests)? = node?["tests"]?.value else {
+            Issue.record("no tests")
+            return
+        }
         #expect(Set(tests.compactMap { $0["expect"]?["policy"]?.text }) == ["errors", "slow", "rest"])
-        #expect(tests.allSatisfy { $0["name"]?.text != nil && $0["trace"]?[0] != nil && $0["expect"]?["decision"]?.text != nil })
+        #expect(
+            tests.allSatisfy {
+                $0["name"]?.text != nil && $0["trace"]?[0] != nil && $0["expect"]?["decision"]?.text != nil
+            })
     }
 }

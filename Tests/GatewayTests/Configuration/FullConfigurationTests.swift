@@ -148,9 +148,10 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
     struct Missing: Error {}
 
     @Test func onlyTheIgnoredCountsAreRemarkedOn() {
-        #expect(problems.all.map(\.keyPath) == [
-            "processors.tail_sampling/shop.num_traces", "processors.tail_sampling/shop.expected_new_traces_per_sec",
-        ])
+        #expect(
+            problems.all.map(\.keyPath) == [
+                "processors.tail_sampling/shop.num_traces", "processors.tail_sampling/shop.expected_new_traces_per_sec",
+            ])
         #expect(!problems.hasErrors)
     }
 
@@ -200,9 +201,10 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
     }
 
     @Test func exporters() throws {
-        #expect(config.pipeline.exporters.map(\.id.description) == [
-            "otlp/plain", "otlp_grpc", "jaeger", "tempo/eu", "otlp/socket", "file/copy", "debug",
-        ])
+        #expect(
+            config.pipeline.exporters.map(\.id.description) == [
+                "otlp/plain", "otlp_grpc", "jaeger", "tempo/eu", "otlp/socket", "file/copy", "debug",
+            ])
         let plain = try otlp(0)
         #expect(plain.backend == .otlp)
         #expect(plain.client.endpoint == .host(NetworkAddress(host: "collector.internal", port: 4317)))
@@ -210,9 +212,10 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(plain.client.waitForReady)
         #expect(plain.client.balancer == .pickFirst)
         #expect(plain.client.authority == "traces.internal")
-        #expect(plain.client.headers == [
-            HeaderConfig(name: "authorization", value: "Bearer abc"), HeaderConfig(name: "x-team", value: "42"),
-        ])
+        #expect(
+            plain.client.headers == [
+                HeaderConfig(name: "authorization", value: "Bearer abc"), HeaderConfig(name: "x-team", value: "42"),
+            ])
         #expect(plain.client.keepalive?.time == 20_000_000_000)
         #expect(plain.client.keepalive?.timeout == 4_000_000_000)
         #expect(plain.client.keepalive?.permitWithoutStream == true)
@@ -286,7 +289,8 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
     }
 
     @Test func percentagesOfMemory() {
-        var config = MemoryLimiterConfig(id: ComponentID(type: "memory_limiter"), checkInterval: 1, limit: .percentage(80), spike: nil)
+        var config = MemoryLimiterConfig(
+            id: ComponentID(type: "memory_limiter"), checkInterval: 1, limit: .percentage(80), spike: nil)
         #expect(config.limits(ofTotalBytes: 1_000_000).hard == 800_000)
         #expect(config.limits(ofTotalBytes: 1_000_000).soft == 640_000)
         config.spike = .percentage(30)
@@ -297,7 +301,8 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
 /// The smallest configuration that loads, with one section changed.
 func minimal(
     receiver: String = "protocols: {grpc: }", sampling: String = "policies: [{name: all, type: always_sample}]",
-    processors: String = "", exporter: String = "debug: {}", extensions: String = "", pipeline: String? = nil, service: String = ""
+    processors: String = "", exporter: String = "debug: {}", extensions: String = "", pipeline: String? = nil,
+    service: String = ""
 ) -> String {
     let name = exporter.prefix { $0 != ":" }
     let used = pipeline ?? "receivers: [otlp], processors: [tail_sampling], exporters: [\(name)]"

@@ -16,7 +16,10 @@ struct SplitMix: RandomNumberGenerator {
 }
 
 @Suite struct FuzzTests {
-    static let pieces = ["${", "}", "$$", "&a ", "*a", "<<: ", "[", "]", "{", "}", "- ", ": ", "\n", "  ", "\"", "'", "|\n", "!!int ", "#", "~", "\t", "? ", "%", "${file:t.yaml}", "${env:X:-", "\u{0}", "é"]
+    static let pieces = [
+        "${", "}", "$$", "&a ", "*a", "<<: ", "[", "]", "{", "}", "- ", ": ", "\n", "  ", "\"", "'", "|\n", "!!int ",
+        "#", "~", "\t", "? ", "%", "${file:t.yaml}", "${env:X:-", "\u{0}", "é",
+    ]
 
     /// Whatever the bytes are, loading ends, with a configuration or with at least one error.
     @Test(arguments: [1, 2, 3, 4] as [UInt64])

@@ -1,0 +1,148 @@
+import NIOCore
+import NIOHTTP1
+
+/// One admin connection: requests in, one at a time, responses out, and the time-outs of both.
+///
+/// Confined to its event loop. NIO's pipelining handler in front of it holds back the next request
+/// until the response is written.
+final class AdminConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let responder: any AdminResponder
+    private let limits: AdminLimits
+    private let onClose: () -> Void
+    private var head: HTTPRequestHead?
+    private var bodyBytes = 0
+    private var deadline: Scheduled<Void>?
+    /// Counts requests, so that an answer that comes too late is recognised.
+    private var turn = 0
+    private var isAnswering = false
+
+    init(responder: any AdminResponder, limits: AdminLimits, onClose: @escaping () -> Void) {
+        self.responder = responder
+        self.limits = limits
+        self.onClose = onClose
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        // the handler may be added to a channel that is already active
+        if context.channel.isActive { closeIfLate(limits.requestTimeout, context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        closeIfLate(limits.requestTimeout, context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        turn += 1
+        context.fireChannelInactive()
+    }
+
+    /// Comes exactly once for every handler that was added, however the connection ends.
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        onClose()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            bodyBytes = 0
+        case .body(let bytes):
+            bodyBytes += bytes.readableBytes
+            if bodyBytes > limits.bodyBytes { context.close(promise: nil) }
+        case .end:
+            guard let head, context.channel.isActive else { return }
+            self.head = nil
+            begin(head, context)
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        turn += 1
+        isAnswering = true
+        let turn = turn
+        let loop = context.eventLoop
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
+        let request = AdminRequest(head)
+        let responder = responder
+        let task = Task {
+            let response = await responder.answer(request)
+            loop.execute {
+                let (handler, context) = bound.value
+                handler.finish(response, head, turn, context)
+            }
+        }
+        deadline?.cancel()
+        deadline = loop.assumeIsolated().scheduleTask(
+            in: TimeAmount(limits.responseTimeout)
+        ) {
+            task.cancel()
+            let late = AdminResponse(status: 503, text: "503 timed out")
+            self.finish(late, head, turn, context)
+        }
+    }
+
+    private func finish(
+        _ response: AdminResponse, _ request: HTTPRequestHead, _ turn: Int,
+        _ context: ChannelHandlerContext
+    ) {
+        guard turn == self.turn, isAnswering, context.channel.isActive else { return }
+        isAnswering = false
+        closeIfLate(limits.writeTimeout, context)
+        let keepAlive = request.isKeepAlive
+        var headers: HTTPHeaders = [
+            "content-type": response.contentType,
+            "content-length": "\(response.body.count)",
+            "cache-control": "no-store",
+        ]
+        if let allow = response.allow { headers.add(name: "allow", value: allow) }
+        if !keepAlive {
+            headers.add(name: "connection", value: "close")
+        } else if request.version == .http1_0 {
+            headers.add(name: "connection", value: "keep-alive")
+        }
+        let head = HTTPResponseHead(
+            version: .http1_1, status: HTTPResponseStatus(statusCode: response.status),
+            headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if request.method != .HEAD {
+            let body = context.channel.allocator.buffer(bytes: response.body)
+            context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        }
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
+            guard turn == self.turn, context.channel.isActive else { return }
+            if keepAlive {
+                self.closeIfLate(self.limits.requestTimeout, context)
+            } else {
+                context.close(promise: nil)
+            }
+        }
+    }
+
+    /// Replaces the deadline in force by one that closes the connection.
+    private func closeIfLate(_ time: Duration, _ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        deadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(time)) {
+            context.close(promise: nil)
+        }
+    }
+}
+
+extension AdminRequest {
+    fileprivate init(_ head: HTTPRequestHead) {
+        let path = head.uri.prefix { $0 != "?" && $0 != "#" }
+        let accept = head.headers["accept"]
+        self.init(
+            method: head.method.rawValue, path: String(path),
+            accept: accept.isEmpty ? nil : accept.joined(separator: ","))
+    }
+}

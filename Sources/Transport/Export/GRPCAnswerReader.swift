@@ -1,0 +1,40 @@
+package import Delivery
+package import NativeCore
+internal import OTLP
+
+/// Reads what a gRPC server answered out of response fields, trailers and body.
+package enum GRPCAnswerReader {
+    /// - Parameters:
+    ///   - trailers: nil for a Trailers-Only answer, whose status stands in `headers`.
+    ///   - body: the response's bytes: at most one message is looked at.
+    package static func read(headers: HTTP2Headers, trailers: HTTP2Headers?, body: [UInt8]) -> GRPCAnswer {
+        let block = trailers?.first("grpc-status") != nil ? trailers ?? headers : headers
+        guard let value = block.first("grpc-status"), let status = GRPCStatusCode(headerValue: value.span) else {
+            return .http(status: httpStatus(headers))
+        }
+        let message = block.first("grpc-message").map { GRPCHeaders.decodeMessage($0.span) } ?? []
+        return .status(
+            code: Int(status.rawValue), message: message, retryDelay: retryDelay(block),
+            rejectedSpans: status == .ok ? rejectedSpans(body) : 0)
+    }
+
+    private static func httpStatus(_ headers: HTTP2Headers) -> Int {
+        guard let value = headers.first(":status"), value.count == 3 else { return 0 }
+        return value.reduce(0) { $0 * 10 + Int($1) - 0x30 }
+    }
+
+    private static func retryDelay(_ block: HTTP2Headers) -> Int64? {
+        guard let text = block.first("grpc-status-details-bin"), let bytes = Base64.decode(text.span),
+            let status = try? RPCStatus(parsing: bytes.span)
+        else { return nil }
+        return status.retryInfo?.delayNanoseconds
+    }
+
+    private static func rejectedSpans(_ body: [UInt8]) -> Int {
+        guard body.count > GRPCFraming.prefixLength, body[0] == 0,
+            let response = try? ExportTraceServiceResponse(
+                parsing: body.span.extracting(GRPCFraming.prefixLength...))
+        else { return 0 }
+        return Int(clamping: response.rejectedSpans)
+    }
+}

@@ -1,0 +1,43 @@
+package import Delivery
+internal import NativeCore
+
+/// How a gRPC exporter reaches its endpoint.
+package struct GRPCClientSettings: Sendable {
+    package enum Endpoint: Sendable, Equatable {
+        case host(String, port: Int)
+        case unixSocket(path: String)
+    }
+
+    package var endpoint: Endpoint
+    /// `:authority` of requests.
+    package var authority: String
+    package var backend: BackendKind = .otlp
+    package var compression: Coding = .gzip
+    /// Of one attempt, connecting included; nanoseconds, 0 for none.
+    package var timeout: Int64 = 5_000_000_000
+    /// Of making a connection, nanoseconds.
+    package var connectTimeout: Int64 = 5_000_000_000
+    /// Sent with every request, names in lower case.
+    package var headers: [(name: String, value: String)] = []
+    package var userAgent = "tailgate"
+
+    package init(endpoint: Endpoint, authority: String) {
+        self.endpoint = endpoint
+        self.authority = authority
+    }
+
+    /// The fields of every export request with this coding.
+    func requestHeaders(_ coding: Coding) -> HTTP2Headers {
+        var fields = HTTP2Headers()
+        fields.append(":method", "POST")
+        fields.append(":scheme", "http")
+        fields.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        fields.append(":authority", authority)
+        fields.append("content-type", "application/grpc")
+        fields.append("te", "trailers")
+        fields.append("user-agent", userAgent)
+        if coding == .gzip { fields.append("grpc-encoding", "gzip") }
+        for (name, value) in headers { fields.append(name, value) }
+        return fields
+    }
+}

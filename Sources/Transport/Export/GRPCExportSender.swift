@@ -1,0 +1,154 @@
+package import Delivery
+internal import Logging
+package import NIOCore
+internal import NIOPosix
+internal import NativeCore
+internal import OTLP
+internal import Telemetry
+
+/// Sends export requests to one OTLP/gRPC endpoint over one HTTP/2 connection, made when it is needed and made again when it
+/// is lost. The name is looked up for every connection. Confined to its loop.
+package final class GRPCExportSender: ExportSender {
+    private struct Waiting {
+        var request: ExportRequest
+        var done: (AttemptResult) -> Void
+    }
+
+    private let settings: GRPCClientSettings
+    private let eventLoop: any EventLoop
+    private let classifier: GRPCOutcomeClassifier
+    private let identityHeaders: HTTP2Headers
+    private let gzipHeaders: HTTP2Headers
+    private var deflater: Deflater?
+    private var connection: GRPCClientConnection?
+    private var isConnecting = false
+    private var isClosed = false
+    /// Attempts that wait for the connection; at most the destination's consumers.
+    private var waiting: [Waiting] = []
+
+    package init(settings: GRPCClientSettings, eventLoop: any EventLoop) {
+        self.settings = settings
+        self.eventLoop = eventLoop
+        classifier = GRPCOutcomeClassifier(backend: settings.backend)
+        identityHeaders = settings.requestHeaders(.identity)
+        gzipHeaders = settings.requestHeaders(.gzip)
+    }
+
+    package func send(_ request: ExportRequest, _ done: @escaping (AttemptResult) -> Void) {
+        if let connection, connection.acceptsCalls, start(Waiting(request: request, done: done), on: connection) {
+            return
+        }
+        waiting.append(Waiting(request: request, done: done))
+        connect()
+    }
+
+    package func close() {
+        isClosed = true
+        connection?.close()
+        connection = nil
+        failWaiting(.connectionLost, "the exporter was shut down")
+    }
+
+    private func start(_ attempt: Waiting, on connection: GRPCClientConnection) -> Bool {
+        let (coding, body) = encode(attempt.request)
+        var head: [UInt8] = []
+        GRPCFraming.appendPrefix(length: body.count, isCompressed: coding == .gzip, to: &head)
+        let bytes = body.count
+        return connection.call(
+            headers: coding == .gzip ? gzipHeaders : identityHeaders, head: head, body: body,
+            timeout: settings.timeout
+        ) { [classifier] answer in
+            attempt.done(Self.result(answer, classifier.classify(answer), bytes: bytes))
+        }
+    }
+
+    /// Compresses if asked to, and if it makes the message smaller.
+    private func encode(_ request: ExportRequest) -> (Coding, [UInt8]) {
+        guard settings.compression == .gzip else { return (.identity, request.identity) }
+        if deflater == nil { deflater = Deflater() }
+        let packed = request.encoded(.gzip) { bytes in deflater?.gzip(bytes) ?? [] }
+        return packed.count < request.identity.count ? (.gzip, packed) : (.identity, request.identity)
+    }
+
+    private static func result(_ answer: GRPCAnswer, _ outcome: Delivery.ExportOutcome, bytes: Int) -> AttemptResult {
+        switch answer {
+        case .status(let code, let message, _, _):
+            if code == 0 { return AttemptResult(outcome: outcome, label: .ok, bytes: bytes) }
+            let name = GRPCStatusCode(rawValue: UInt8(clamping: code))?.name ?? "UNKNOWN"
+            return AttemptResult(
+                outcome: outcome, label: label(outcome), bytes: 0,
+                message: "\(name): \(String(decoding: message.prefix(300), as: UTF8.self))")
+        case .http(let status):
+            return AttemptResult(
+                outcome: outcome, label: label(outcome), bytes: 0, message: "HTTP \(status) without gRPC status")
+        case .transport(.timeout):
+            return AttemptResult(outcome: outcome, label: .timeout, bytes: 0, message: "no answer in time")
+        case .transport(let failure):
+            return AttemptResult(outcome: outcome, label: .unreachable, bytes: 0, message: "\(failure)")
+        }
+    }
+
+    private static func label(_ outcome: Delivery.ExportOutcome) -> AttemptOutcome {
+        switch outcome {
+        case .delivered: .ok
+        case .retry, .split: .retryable
+        case .permanent: .permanent
+        }
+    }
+
+    // MARK: connection
+
+    private func connect() {
+        guard !isConnecting, !isClosed else { return }
+        isConnecting = true
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(.nanoseconds(settings.connectTimeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(GRPCClientConnection())
+                }
+            }
+        let channel: EventLoopFuture<any Channel> =
+            switch settings.endpoint {
+            case .host(let host, let port): bootstrap.connect(host: host, port: port)
+            case .unixSocket(let path): bootstrap.connect(unixDomainSocketPath: path)
+            }
+        channel.assumeIsolated().whenComplete { [weak self] result in
+            guard let self else { return }
+            self.isConnecting = false
+            switch result {
+            case .success(let channel): self.connected(channel)
+            case .failure(let error):
+                self.failWaiting(.connectionRefused, "no connection to \(self.settings.authority): \(error)")
+            }
+        }
+    }
+
+    private func connected(_ channel: any Channel) {
+        guard !isClosed,
+            let handler = try? channel.pipeline.syncOperations.handler(type: GRPCClientConnection.self)
+        else {
+            channel.close(promise: nil)
+            return
+        }
+        connection = handler
+        handler.onRetire = { [weak self, weak handler] in
+            guard let self, let handler, self.connection === handler else { return }
+            self.connection = nil
+        }
+        let attempts = waiting
+        waiting.removeAll()
+        for attempt in attempts { send(attempt.request, attempt.done) }
+    }
+
+    private func failWaiting(_ failure: TransportFailure, _ message: String) {
+        let attempts = waiting
+        waiting.removeAll()
+        let outcome = classifier.classify(.transport(failure))
+        for attempt in attempts {
+            attempt.done(AttemptResult(outcome: outcome, label: .unreachable, bytes: 0, message: message))
+        }
+    }
+}

@@ -18,7 +18,9 @@ package enum AttributeValueKind: UInt8, Sendable, BitwiseCopyable {
     case bytes
 }
 
-/// One attribute that some policy named, found on a span or a resource. 16 bytes.
+/// One attribute that some policy named, found on a span or a resource.
+///
+/// 16 bytes.
 package struct AttributeHit: Sendable, BitwiseCopyable {
     /// The index of the span in `RequestIndex.records`; for a resource, of its first group.
     package var record: UInt32
@@ -69,7 +71,9 @@ package struct AttributeInterest: Sendable {
     /// The names to find on resources.
     let resource: AttributeNames
 
-    /// Creates an interest; hits carry a name's index in these lists. At most 65,535 names each;
+    /// Creates an interest; hits carry a name's index in these lists.
+    ///
+    /// At most 65,535 names each;
     /// of equal names the first one is reported.
     package init(spanNames: [[UInt8]], resourceNames: [[UInt8]]) {
         span = AttributeNames(spanNames)
@@ -135,15 +139,18 @@ struct AttributeNames: Sendable {
                 continue
             }
             if Int(entry.length) > length { return nil }
+            // The last eight bytes are equal already; the last word here may overlap them.
+            let names = bytes.span
             var same = true
-            // The last eight bytes are equal already.
             var position = 0
             while position < length - 8 {
-                if bytes[Int(entry.offset) + position] != body[start + position] {
+                if Wire.loadLittle64(names, Int(entry.offset) + position)
+                    != Wire.loadLittle64(body, start + position)
+                {
                     same = false
                     break
                 }
-                position += 1
+                position += 8
             }
             if same { return entry.name }
         }

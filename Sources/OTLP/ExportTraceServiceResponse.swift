@@ -2,7 +2,9 @@
 package struct ExportTraceServiceResponse: Equatable, Sendable {
     /// How many spans were rejected; they must not be sent again.
     package var rejectedSpans: Int64
-    /// Why, for people; with no rejected spans it is a warning. UTF-8.
+    /// Why, for people; with no rejected spans it is a warning.
+    ///
+    /// UTF-8.
     package var errorMessage: [UInt8]
 
     /// Creates a response; the default is full success.

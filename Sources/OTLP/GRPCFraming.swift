@@ -1,4 +1,5 @@
 /// gRPC's message framing: one flag byte, four length bytes (big-endian), payload.
+///
 /// Source: grpc/doc/PROTOCOL-HTTP2.md.
 package enum GRPCFraming {
     /// The length of the prefix before each message, in bytes.
@@ -32,7 +33,9 @@ package struct GRPCMessageDeframer: Sendable {
         case end
     }
 
-    /// Why a stream can't be read on. The deframer must not be used after it.
+    /// Why a stream can't be read on.
+    ///
+    /// The deframer must not be used after it.
     package enum Failure: Error, Equatable, Sendable {
         /// The declared length is above the limit: RESOURCE_EXHAUSTED.
         case messageTooLarge(declared: Int)

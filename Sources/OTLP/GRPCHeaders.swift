@@ -1,4 +1,6 @@
-/// The values of gRPC's headers. Source: grpc/doc/PROTOCOL-HTTP2.md.
+/// The values of gRPC's headers.
+///
+/// Source: grpc/doc/PROTOCOL-HTTP2.md.
 package enum GRPCHeaders {
     /// Percent-encodes a `grpc-message`: every byte outside 0x20-0x7e, and `%`.
     package static func encodeMessage(_ message: Span<UInt8>) -> [UInt8] {
@@ -76,7 +78,9 @@ package enum GRPCHeaders {
     }
 
     /// Whether a content-type is gRPC with protobuf bodies or any other: `application/grpc`, then
-    /// nothing, `+...` or `;...`. Case doesn't matter.
+    /// nothing, `+...` or `;...`.
+    ///
+    /// Case doesn't matter.
     package static func isGRPC(contentType: Span<UInt8>) -> Bool {
         guard startsIgnoringCase(contentType, "application/grpc") else { return false }
         guard contentType.count > 16 else { return true }

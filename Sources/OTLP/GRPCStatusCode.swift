@@ -1,4 +1,6 @@
-/// gRPC's status codes. Source: grpc/doc/statuscodes.md.
+/// gRPC's status codes.
+///
+/// Source: grpc/doc/statuscodes.md.
 package enum GRPCStatusCode: UInt8, Sendable, CaseIterable {
     case ok = 0
     case cancelled = 1
@@ -18,7 +20,9 @@ package enum GRPCStatusCode: UInt8, Sendable, CaseIterable {
     case dataLoss = 15
     case unauthenticated = 16
 
-    /// Reads a `grpc-status` value; `nil` if it is no number. A number that isn't known is `unknown`.
+    /// Reads a `grpc-status` value; `nil` if it is no number.
+    ///
+    /// A number that isn't known is `unknown`.
     package init?(headerValue: Span<UInt8>) {
         guard headerValue.count >= 1 && headerValue.count <= 10 else { return nil }
         var number: UInt64 = 0

@@ -35,7 +35,8 @@ package struct HashKeys: Sendable, BitwiseCopyable {
     package func hash(_ traceID: TraceID) -> UInt64 {
         let product = (traceID.high ^ first).multipliedFullWidth(by: traceID.low ^ second)
         return Self.mix(
-            product.low ^ 0xa076_1d64_78bd_642f ^ second, product.high ^ 0xe703_7ed1_a0b4_28db ^ first)
+            product.low ^ 0xa076_1d64_78bd_642f ^ second,
+            product.high ^ 0xe703_7ed1_a0b4_28db ^ first)
     }
 }
 

@@ -1,4 +1,5 @@
 /// grpc.health.v1: the messages of the Health service.
+///
 /// Source: grpc-proto, grpc/health/v1/health.proto.
 package enum HealthServingStatus: UInt8, Sendable {
     /// Not known yet.

@@ -35,34 +35,46 @@ enum MessageSchema: UInt8 {
     }
 
     /// What the field with this tag holds.
+    @inline(__always)
     func field(_ tag: UInt64) -> Field {
-        switch (self, tag) {
-        case (.span, 0x1a), (.span, 0x2a): .string
-        case (.span, 0x4a): .message(.keyValue)
-        case (.span, 0x5a): .message(.event)
-        case (.span, 0x6a): .message(.link)
-        case (.span, 0x7a): .message(.status)
-        case (.event, 0x12): .string
-        case (.event, 0x1a): .message(.keyValue)
-        case (.link, 0x1a): .string
-        case (.link, 0x22): .message(.keyValue)
-        case (.status, 0x12): .string
-        case (.keyValue, 0x0a): .string
-        case (.keyValue, 0x12): .message(.anyValue)
-        case (.anyValue, 0x0a): .string
-        case (.anyValue, 0x2a): .message(.arrayValue)
-        case (.anyValue, 0x32): .message(.keyValueList)
-        case (.arrayValue, 0x0a): .message(.anyValue)
-        case (.keyValueList, 0x0a): .message(.keyValue)
-        case (.resource, 0x0a): .message(.keyValue)
-        case (.resource, 0x1a): .message(.entityRef)
-        case (.entityRef, 0x0a), (.entityRef, 0x12), (.entityRef, 0x1a), (.entityRef, 0x22): .string
-        case (.scope, 0x0a), (.scope, 0x12): .string
-        case (.scope, 0x1a): .message(.keyValue)
-        case (.resourceHeader, 0x0a): .message(.resource)
-        case (.resourceHeader, 0x1a), (.scopeHeader, 0x1a): .string
-        case (.scopeHeader, 0x0a): .message(.scope)
-        default: .other
+        switch self {
+        case .span:
+            switch tag {
+            case 0x1a, 0x2a: .string
+            case 0x4a: .message(.keyValue)
+            case 0x5a: .message(.event)
+            case 0x6a: .message(.link)
+            case 0x7a: .message(.status)
+            default: .other
+            }
+        case .event: tag == 0x12 ? .string : tag == 0x1a ? .message(.keyValue) : .other
+        case .link: tag == 0x1a ? .string : tag == 0x22 ? .message(.keyValue) : .other
+        case .status: tag == 0x12 ? .string : .other
+        case .keyValue: tag == 0x0a ? .string : tag == 0x12 ? .message(.anyValue) : .other
+        case .anyValue:
+            switch tag {
+            case 0x0a: .string
+            case 0x2a: .message(.arrayValue)
+            case 0x32: .message(.keyValueList)
+            default: .other
+            }
+        case .arrayValue: tag == 0x0a ? .message(.anyValue) : .other
+        case .keyValueList: tag == 0x0a ? .message(.keyValue) : .other
+        case .resource:
+            tag == 0x0a ? .message(.keyValue) : tag == 0x1a ? .message(.entityRef) : .other
+        case .entityRef:
+            switch tag {
+            case 0x0a, 0x12, 0x1a, 0x22: .string
+            default: .other
+            }
+        case .scope:
+            switch tag {
+            case 0x0a, 0x12: .string
+            case 0x1a: .message(.keyValue)
+            default: .other
+            }
+        case .resourceHeader: tag == 0x0a ? .message(.resource) : tag == 0x1a ? .string : .other
+        case .scopeHeader: tag == 0x0a ? .message(.scope) : tag == 0x1a ? .string : .other
         }
     }
 

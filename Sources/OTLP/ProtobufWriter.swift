@@ -52,7 +52,9 @@ struct FieldReader: ~Escapable {
     private var offset = 0
     private let end: Int
 
-    /// One field. For length-delimited fields `payload` is the content, for others empty.
+    /// One field.
+    ///
+    /// For length-delimited fields `payload` is the content, for others empty.
     struct Field {
         /// Field number times eight plus wire type.
         var tag: UInt64

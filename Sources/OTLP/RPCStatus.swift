@@ -1,9 +1,12 @@
 /// google.rpc.Status: the body of an OTLP/HTTP error and of the trailer `grpc-status-details-bin`.
+///
 /// Source: googleapis, google/rpc/status.proto.
 package struct RPCStatus: Equatable, Sendable {
     /// A gRPC status code.
     package var code: Int32
-    /// For people. UTF-8.
+    /// For people.
+    ///
+    /// UTF-8.
     package var message: [UInt8]
     /// How long to wait before trying again, if the sender says so (RetryInfo among the details).
     package var retryInfo: RetryInfo?
@@ -69,6 +72,7 @@ package struct RPCStatus: Equatable, Sendable {
 }
 
 /// google.rpc.RetryInfo: when an overloaded server wants to hear from the client again.
+///
 /// Source: googleapis, google/rpc/error_details.proto.
 package struct RetryInfo: Equatable, Sendable {
     /// The wait in nanoseconds, not negative.

@@ -34,7 +34,9 @@ package struct SpanRejectionCounts: Sendable, Equatable {
     /// The count over all reasons: `rejected_spans` of the response.
     package var total: Int { counts.reduce(0) { $0 + Int($1) } }
 
-    /// Counts `spans` spans more. A request has fewer than 2^32 spans, so the sum can't overflow.
+    /// Counts `spans` spans more.
+    ///
+    /// A request has fewer than 2^32 spans, so the sum can't overflow.
     package mutating func add(_ reason: SpanRejection, spans: Int = 1) {
         counts[Int(reason.rawValue)] &+= UInt32(truncatingIfNeeded: spans)
     }

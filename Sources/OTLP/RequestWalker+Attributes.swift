@@ -42,6 +42,7 @@ extension RequestWalker {
         case 0x0a: return Int(second) == length &- 2
         case 0x18, 0x10:
             if second < 0x80 { return length == 2 }
+            if length == 3 { return body[start &+ 2] < 0x80 }
             guard let read = try? Wire.longVarint(body, start &+ 1, end) else { return false }
             return read.next == end
         case 0x21: return length == 9

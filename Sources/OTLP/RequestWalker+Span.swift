@@ -22,7 +22,10 @@ extension RequestWalker {
         while offset < end {
             var tag = UInt64(body[offset])
             var next = offset &+ 1
-            if tag >= 0x80 || tag < 8 {
+            if tag == 0x85 && next < end && body[next] == 1 {
+                // `flags`, the one field with a tag of two bytes: 85 01 is 0x85.
+                next &+= 1
+            } else if tag >= 0x80 || tag < 8 {
                 let read = try Wire.tag(body, offset, end)
                 tag = read.value
                 next = read.next

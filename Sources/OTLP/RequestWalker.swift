@@ -12,7 +12,9 @@ package struct RequestWalker: Sendable {
     package var keys: HashKeys
     /// The attributes to report.
     package var interest: AttributeInterest
-    /// Whether attributes, events and links are walked to the bottom. Off, only lengths are checked:
+    /// Whether attributes, events and links are walked to the bottom.
+    ///
+    /// Off, only lengths are checked:
     /// for requests that were checked before, such as those of peers.
     package var checksNested: Bool
     /// A request with more accepted spans is refused.

@@ -60,7 +60,9 @@ package struct SpanFlags: OptionSet, Sendable, BitwiseCopyable {
     @inlinable package static var isRoot: SpanFlags { SpanFlags(rawValue: 1 << 2) }
     /// The W3C `sampled` trace flag is set in the span's `flags` field.
     @inlinable package static var w3cSampled: SpanFlags { SpanFlags(rawValue: 1 << 3) }
-    /// Reserved: the span's strings hold bytes above 0x7f. The walker doesn't set it.
+    /// Reserved: the span's strings hold bytes above 0x7f.
+    ///
+    /// The walker doesn't set it.
     @inlinable package static var hasNonASCII: SpanFlags { SpanFlags(rawValue: 1 << 4) }
 
     /// 0 UNSET, 1 OK, 2 ERROR; a code that OTLP doesn't know counts as UNSET.

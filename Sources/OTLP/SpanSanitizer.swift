@@ -62,7 +62,15 @@ package enum SpanSanitizer {
         var offset = start
         while offset < end {
             let tag = try Wire.tag(bytes, offset, end)
-            guard tag.value & 7 == 2 else {
+            switch tag.value & 7 {
+            case 0:
+                offset = try Wire.varint(bytes, tag.next, end).next
+                continue
+            case 1:
+                offset = try Wire.fixed(8, tag.next, end)
+                continue
+            case 2: break
+            default:
                 offset = try Wire.skip(tag: tag.value, bytes, tag.next, end)
                 continue
             }

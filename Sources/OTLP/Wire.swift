@@ -106,7 +106,9 @@ enum Wire {
         }
     }
 
-    /// Eight bytes, least significant first. The bounds are checked once for all eight.
+    /// Eight bytes, least significant first.
+    ///
+    /// The bounds are checked once for all eight.
     @inline(__always)
     static func loadLittle64(_ bytes: Span<UInt8>, _ offset: Int) -> UInt64 {
         let word = bytes.extracting(offset..<(offset &+ 8))
@@ -119,7 +121,9 @@ enum Wire {
         return low | high
     }
 
-    /// Eight bytes, most significant first. The bounds are checked once for all eight.
+    /// Eight bytes, most significant first.
+    ///
+    /// The bounds are checked once for all eight.
     @inline(__always)
     static func loadBig64(_ bytes: Span<UInt8>, _ offset: Int) -> UInt64 {
         loadLittle64(bytes, offset).byteSwapped

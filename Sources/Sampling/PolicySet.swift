@@ -12,6 +12,8 @@ package struct PolicySet: Sendable {
     /// Counts up with every set that is put in force; a trace is judged by the version of its first span.
     package let version: UInt16
     package let policies: [Named]
+    /// Stop asking at the first policy that samples (`sample_on_first_match`).
+    package var stopsAtFirstMatch = false
     private let program: PredicateProgram
     /// The attributes that arriving spans must be searched for.
     package let interest: AttributeInterest
@@ -103,6 +105,7 @@ package struct PolicySet: Sendable {
                 return Decision(verdict: .dropped, policy: UInt16(truncatingIfNeeded: position))
             case .sampled:
                 if sampledBy == nil { sampledBy = position }
+                if stopsAtFirstMatch { return Decision(verdict: .sampled, policy: UInt16(truncatingIfNeeded: position)) }
             case .notSampled, .failed:
                 break
             }

@@ -4,6 +4,8 @@ package import OTLP
 package struct ShardSettings: Sendable {
     /// From a trace's first span to its decision, nanoseconds.
     package var decisionWait: Int64 = 30_000_000_000
+    /// From a root span to the decision, nanoseconds, if that is earlier; 0: root spans change nothing.
+    package var decisionWaitAfterRootReceived: Int64 = 0
     /// Bytes of span segments that the shard may ever hold, and with it traces (one per 128 bytes).
     package var maximumBytes = 4 << 30
     /// Decisions remembered for late spans; 0 turns a cache off.
@@ -139,6 +141,9 @@ package struct Shard: ~Copyable {
             else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
             table[entry].lastRecord = location
             table[entry].add(record)
+            if settings.decisionWaitAfterRootReceived > 0 && record.flags.contains(.isRoot) {
+                hasten(entry, to: now + settings.decisionWaitAfterRootReceived)
+            }
             result.bufferedSpans += 1
             result.bufferedBytes += Int(record.length)
         }
@@ -159,6 +164,13 @@ package struct Shard: ~Copyable {
         // Two steps: the slot twelve spans ahead, and what it names six spans ahead.
         if position + 12 < records.count { table.prefetchSlot(records[position + 12].hash) }
         if position + 6 < records.count { table.prefetchSummary(records[position + 6].hash) }
+    }
+
+    /// Moves a trace's decision to an earlier time, never to a later one. Its first place in the wheel becomes stale.
+    private mutating func hasten(_ entry: Int, to deadline: Int64) {
+        guard deadline < table[entry].deadline else { return }
+        table[entry].deadline = deadline
+        wheel.insert(entry, deadline: deadline)
     }
 
     private mutating func remembered(_ record: SpanRecord) -> Decision? {
@@ -183,7 +195,12 @@ package struct Shard: ~Copyable {
     ///
     /// A trace that is not sampled is gone when this returns; a sampled one stays readable until `finish`.
     package mutating func nextDecision(now: Int64, early: Bool = false) -> DecidedTrace? {
-        guard let index = wheel.next(now: now, all: early) else { return nil }
+        var due = wheel.next(now: now, all: early)
+        // A stale place: the trace was decided earlier, and another one may live in its entry now.
+        while let index = due, !table[index].flags.contains(.isLive) || (!early && table[index].deadline > now) {
+            due = wheel.next(now: now, all: early)
+        }
+        guard let index = due else { return nil }
         if let ahead = wheel.peek(8) { table.prefetch(ahead) }
         context.now = now
         let decision = policies.decide(table[index], &context, verdicts: &tally)

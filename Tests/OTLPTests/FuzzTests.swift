@@ -26,6 +26,9 @@ import Testing
                 try walker.walk(body.span, into: &index)
                 accepted += 1
                 try check(index, body)
+                if walker.checksNested && round % 4 == 0 {
+                    #expect(throws: Never.self) { try checkOutputs(index, body, walker) }
+                }
             } catch {
                 refused += 1
                 #expect(index.records.isEmpty && index.groups.isEmpty && index.spanHits.isEmpty)
@@ -53,7 +56,8 @@ import Testing
         var isFine = true
         var end = 0
         for record in index.records {
-            isFine = isFine && record.range.lowerBound > end && record.range.upperBound <= body.count
+            isFine =
+                isFine && record.range.lowerBound > end && record.range.upperBound <= body.count
             end = record.range.upperBound
             isFine = isFine && Int(record.group) < index.groups.count && !record.traceID.isZero
         }
@@ -67,6 +71,34 @@ import Testing
             isFine = isFine && Int(hit.record) < index.records.count
         }
         #expect(isFine)
+    }
+
+    /// What the walker accepted can be repaired, walked again and written as JSON.
+    private func checkOutputs(
+        _ index: RequestIndex, _ body: [UInt8], _ walker: RequestWalker
+    ) throws(WalkError) {
+        if index.rejected.total == 0 {
+            var json: [UInt8] = []
+            try OTLPJSONWriter.append(body.span, to: &json)
+        }
+        for record in index.records {
+            let span = Array(body[record.range])
+            let repaired = repairedText(span)
+            #expect(isValidText(repaired))
+            #expect((repaired == span) == isValidText(span))
+            let group = index.groups[Int(record.group)]
+            let resource = repairedText(
+                Array(index.groupBytes[group.resourceRange]), as: .resourceHeader)
+            let scope = repairedText(Array(index.groupBytes[group.scopeRange]), as: .scopeHeader)
+            #expect(isValidText(resource, as: .resourceHeader))
+            #expect(isValidText(scope, as: .scopeHeader))
+            // Stitched together they are a request again, with the same span in it.
+            let again = try walk(
+                Encode.request(resource: resource, scope: scope, spans: [repaired]), walker)
+            #expect(again.records.count == 1 && again.rejected.total == 0)
+            #expect(again.records.first?.traceID == record.traceID)
+            #expect(again.records.first?.flags == record.flags)
+        }
     }
 
     static func mutate(_ corpus: [[UInt8]], _ random: inout SeededGenerator) -> [UInt8] {

@@ -59,7 +59,9 @@ import Testing
         #expect(ascii(coded) == "50 %25 of %C3%A9%0A~%7F")
         let decoded = GRPCHeaders.decodeMessage(coded.span)
         #expect(decoded == message)
-        for (text, expected) in [("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%41%", "A%"), ("%c3%a9", "\u{e9}")] {
+        for (text, expected) in [
+            ("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%41%", "A%"), ("%c3%a9", "\u{e9}"),
+        ] {
             let result = GRPCHeaders.decodeMessage(Array(text.utf8).span)
             #expect(ascii(result) == expected)
         }
@@ -101,7 +103,9 @@ import Testing
     }
 
     @Test func encodings() {
-        func named(_ text: String) -> GRPCEncoding? { GRPCEncoding(headerValue: Array(text.utf8).span) }
+        func named(_ text: String) -> GRPCEncoding? {
+            GRPCEncoding(headerValue: Array(text.utf8).span)
+        }
         #expect(named("gzip") == .gzip && named("identity") == .identity && named("zstd") == nil)
         func accepts(_ text: String) -> Bool {
             GRPCEncoding.gzip.isNamed(inAcceptHeader: Array(text.utf8).span)
@@ -116,7 +120,9 @@ import Testing
         }
         for code in GRPCStatusCode.allCases { #expect(parse(ascii(code.headerValue)) == code) }
         #expect(parse("17") == .unknown && parse("4294967295") == .unknown)
-        #expect(parse("") == nil && parse("-1") == nil && parse("x") == nil && parse("99999999999") == nil)
+        #expect(
+            parse("") == nil && parse("-1") == nil && parse("x") == nil
+                && parse("99999999999") == nil)
         #expect(GRPCStatusCode(httpStatus: 503) == .unavailable)
         #expect(GRPCStatusCode(httpStatus: 200) == .unknown)
         #expect(GRPCStatusCode(streamResetCode: 7) == .unavailable)

@@ -8,7 +8,10 @@ import Testing
         #expect(id == TraceID(high: 0x0102_0304_0506_0708, low: 0x090a_0b0c_0d0e_0f10))
         #expect(id?.description == "0102030405060708090a0b0c0d0e0f10")
         #expect(id?.bytes == Array(1...16))
-        for bad in ["", "01", "0102030405060708090A0b0c0d0e0f1", "0102030405060708090A0b0c0d0e0f101", "0102030405060708090A0b0c0d0e0f1g"] {
+        for bad in [
+            "", "01", "0102030405060708090A0b0c0d0e0f1", "0102030405060708090A0b0c0d0e0f101",
+            "0102030405060708090A0b0c0d0e0f1g",
+        ] {
             #expect(TraceID(hex: bad) == nil)
         }
         #expect(SpanID(hex: "00000000000000ff") == SpanID(255))

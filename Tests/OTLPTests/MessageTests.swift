@@ -15,7 +15,9 @@ import Testing
             }
         }
         #expect(ProtobufSize.varint(.max) == 10)
-        #expect(ProtobufSize.field(2, count: 300) == Encode.bytes(2, [UInt8](repeating: 0, count: 300)).count)
+        #expect(
+            ProtobufSize.field(2, count: 300)
+                == Encode.bytes(2, [UInt8](repeating: 0, count: 300)).count)
     }
 
     @Test func partialSuccess() throws {
@@ -45,7 +47,8 @@ import Testing
     }
 
     @Test func otherDetailsAreSkipped() throws {
-        let detail = Encode.text(1, "type.googleapis.com/google.rpc.BadRequest") + Encode.bytes(2, [0xff])
+        let detail =
+            Encode.text(1, "type.googleapis.com/google.rpc.BadRequest") + Encode.bytes(2, [0xff])
         let near = Encode.text(1, "xgoogle.rpc.RetryInfo") + Encode.bytes(2, [0xff])
         let bytes = Encode.varint(1, 8) + Encode.bytes(3, detail) + Encode.bytes(3, near)
         let parsed = try RPCStatus(parsing: bytes.span)
@@ -57,7 +60,8 @@ import Testing
         #expect(ascii(base64(RetryInfo(delayNanoseconds: 3_000_000_000).encoded)) == "CgIIAw")
         func delay(_ seconds: Int64, _ nanos: Int64) throws -> Int64 {
             let bytes = Encode.bytes(
-                1, Encode.varint(1, UInt64(bitPattern: seconds))
+                1,
+                Encode.varint(1, UInt64(bitPattern: seconds))
                     + Encode.varint(2, UInt64(bitPattern: nanos)))
             return try RetryInfo(parsing: bytes.span).delayNanoseconds
         }

@@ -9,7 +9,8 @@ import Testing
                 == #"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"a"}}]},"#
                 + #""scopeSpans":[{"scope":{},"spans":[{"traceId":"0102030405060708090a0b0c0d0e0f10","#
                 + #""spanId":"0102030405060708","traceState":"ot=th:8","parentSpanId":"","flags":769,"#
-                + #""name":"n","kind":2,"startTimeUnixNano":"1","endTimeUnixNano":"2","status":{"code":2}}]}]}]}"#)
+                + #""name":"n","kind":2,"startTimeUnixNano":"1","endTimeUnixNano":"2","status":{"code":2}}]}]}]}"#
+        )
     }
 
     @Test func emptyMessages() throws {
@@ -58,7 +59,8 @@ import Testing
             ),
             (Encode.text(1, "x") + Encode.varint(3, 1), #"{"intValue":"1"}"#),
             (
-                Encode.bytes(1, Array("\"\\/\n\r\t\u{8}\u{c}\u{1}\u{7f}é😀".utf8) + [0xff, 0xe2, 0x82, 0x41]),
+                Encode.bytes(
+                    1, Array("\"\\/\n\r\t\u{8}\u{c}\u{1}\u{7f}é😀".utf8) + [0xff, 0xe2, 0x82, 0x41]),
                 "{\"stringValue\":\"\\\"\\\\/\\n\\r\\t\\b\\f\\u0001\u{7f}é😀\u{fffd}\u{fffd}A\"}"
             ),
         ]
@@ -72,26 +74,33 @@ import Testing
             Encode.bytes(2, Array(id.prefix(8))) + Encode.bytes(1, id)
             + Encode.attribute(9, "a", attribute)
             + Encode.bytes(
-                11, Encode.fixed64(1, 7) + Encode.text(2, "e") + Encode.attribute(3, "b", attribute)
+                11,
+                Encode.fixed64(1, 7) + Encode.text(2, "e") + Encode.attribute(3, "b", attribute)
                     + Encode.varint(4, 1))
             + Encode.attribute(9, "c", attribute)
             + Encode.bytes(
-                13, Encode.bytes(1, id) + Encode.bytes(2, Array(id.prefix(8))) + Encode.text(3, "s")
-                    + Encode.attribute(4, "d", attribute) + Encode.varint(5, 2) + Encode.fixed32(6, 3))
+                13,
+                Encode.bytes(1, id) + Encode.bytes(2, Array(id.prefix(8))) + Encode.text(3, "s")
+                    + Encode.attribute(4, "d", attribute) + Encode.varint(5, 2)
+                    + Encode.fixed32(6, 3))
             + Encode.bytes(4, Array(id.prefix(8))) + Encode.varint(10, 4) + Encode.varint(12, 5)
             + Encode.varint(14, 6) + Encode.bytes(15, Encode.text(2, "m"))
             + Encode.bytes(15, Encode.varint(3, 1)) + Encode.bytes(999, [1])
             + Encode.varint(6, UInt64(bitPattern: -1))
         let scope = Encode.bytes(
-            1, Encode.text(1, "n") + Encode.text(2, "v") + Encode.attribute(3, "f", attribute)
+            1,
+            Encode.text(1, "n") + Encode.text(2, "v") + Encode.attribute(3, "f", attribute)
                 + Encode.varint(4, 7))
         let resource = Encode.bytes(
-            1, Encode.varint(2, 8)
+            1,
+            Encode.varint(2, 8)
                 + Encode.bytes(
-                    3, Encode.text(1, "u") + Encode.text(2, "t") + Encode.text(3, "i")
+                    3,
+                    Encode.text(1, "u") + Encode.text(2, "t") + Encode.text(3, "i")
                         + Encode.text(3, "j") + Encode.text(4, "k")))
         let body = Encode.bytes(
-            1, Encode.bytes(2, Encode.bytes(2, span) + Encode.text(3, "w") + scope)
+            1,
+            Encode.bytes(2, Encode.bytes(2, span) + Encode.text(3, "w") + scope)
                 + Encode.text(3, "z") + resource)
         #expect(
             try json(body)

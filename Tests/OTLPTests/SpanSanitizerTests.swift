@@ -59,7 +59,8 @@ import Testing
         let good: [UInt8] = [0x61, 0xef, 0xbf, 0xbd]
         func build(_ text: [UInt8]) -> [[UInt8]] {
             let value = Encode.bytes(1, text)
-            let array = Encode.bytes(5, Encode.bytes(1, Encode.varint(3, 5)) + Encode.bytes(1, value))
+            let array = Encode.bytes(
+                5, Encode.bytes(1, Encode.varint(3, 5)) + Encode.bytes(1, value))
             let list = Encode.bytes(6, Encode.attribute(1, "k", array))
             let longKey = Encode.bytes(1, text + [UInt8](repeating: 0x62, count: 125))
             return [
@@ -96,7 +97,8 @@ import Testing
         let good: [UInt8] = [0xef, 0xbf, 0xbd]
         func resource(_ text: [UInt8]) -> [[UInt8]] {
             [
-                Encode.bytes(3, text), Encode.bytes(1, Encode.attribute(1, "k", Encode.bytes(1, text))),
+                Encode.bytes(3, text),
+                Encode.bytes(1, Encode.attribute(1, "k", Encode.bytes(1, text))),
                 Encode.bytes(1, Encode.bytes(3, Encode.bytes(3, text))),
             ]
         }

@@ -88,7 +88,9 @@ struct ModelRequest {
             var resourceFields: [[UInt8]] = []
             var merged: [[UInt8]] = []
             for _ in 0..<random.below(4) {
-                let (key, value) = (Self.keys.randomElement(using: &random)!, Self.value(&random, 0))
+                let (key, value) = (
+                    Self.keys[random.below(Self.keys.count)], Self.value(&random, 0)
+                )
                 attributes.append((key, value))
                 merged.append(Encode.attribute(1, key, value))
             }
@@ -109,7 +111,8 @@ struct ModelRequest {
                 if random.chance(70) {
                     scopeFields.append(
                         Encode.bytes(
-                            1, Encode.text(1, "lib") + Encode.text(2, "1.0")
+                            1,
+                            Encode.text(1, "lib") + Encode.text(2, "1.0")
                                 + Encode.attribute(3, "k", Self.value(&random, 0))))
                 }
                 if random.chance(30) { scopeFields.append(Self.unknown(&random)) }
@@ -205,13 +208,15 @@ struct ModelRequest {
         if random.chance(30) {
             fields.append(
                 Encode.bytes(
-                    11, Encode.fixed64(1, 5) + Encode.text(2, "event")
+                    11,
+                    Encode.fixed64(1, 5) + Encode.text(2, "event")
                         + Encode.attribute(3, "k", value(&random, 0))))
         }
         if random.chance(30) {
             fields.append(
                 Encode.bytes(
-                    13, Encode.bytes(1, traceID) + Encode.bytes(2, spanID)
+                    13,
+                    Encode.bytes(1, traceID) + Encode.bytes(2, spanID)
                         + Encode.attribute(4, "k", value(&random, 0))))
         }
         if random.chance(20) { fields.append(unknown(&random)) }
@@ -221,7 +226,7 @@ struct ModelRequest {
         var attributes: [(String, [UInt8])] = []
         var attributeFields: [[UInt8]] = []
         for _ in 0..<random.below(6) {
-            let (key, value) = (keys.randomElement(using: &random)!, value(&random, 0))
+            let (key, value) = (keys[random.below(keys.count)], value(&random, 0))
             attributes.append((key, value))
             attributeFields.append(
                 random.chance(10)

@@ -15,7 +15,7 @@ package final class Worker {
     package let eventLoop: any EventLoop
     let plan: NodePlan
     private let mailboxes: [WorkerMailbox]
-    private let wake: (Int) -> Void
+    private var wakers: [() -> Void] = []
     package let cells: MetricCells
     package var ledger: LedgerCells
 
@@ -32,21 +32,20 @@ package final class Worker {
     /// When decisions began to be held back since every destination is full.
     private var heldSince: Int64?
 
-    /// Whether requests are taken. Set by the owner when the node starts and stops serving.
+    /// What health checks say. Set by the owner when the node starts and stops serving.
     package var isServing = false
+    /// Whether requests are taken; a node that stops serving still takes those that are under way.
+    package var isAccepting = false
 
     /// - Parameters:
     ///   - mailboxes: of all workers, by number.
-    ///   - wake: wakes another worker to look into its mailbox.
     package init(
-        number: Int, eventLoop: any EventLoop, plan: NodePlan, mailboxes: [WorkerMailbox], now: Int64,
-        wake: @escaping (Int) -> Void
+        number: Int, eventLoop: any EventLoop, plan: NodePlan, mailboxes: [WorkerMailbox], now: Int64
     ) {
         self.number = number
         self.eventLoop = eventLoop
         self.plan = plan
         self.mailboxes = mailboxes
-        self.wake = wake
         cells = MetricCells(plan.metrics.layout)
         ledger = LedgerCells(destinationCount: plan.destinationNames.count)
         shard = Shard(settings: plan.shard, policies: plan.policies, now: now)
@@ -55,8 +54,15 @@ package final class Worker {
         spansForWorker = Array(repeating: 0, count: plan.workerCount)
     }
 
-    /// Names the destinations, in the order of the ledger's cells. Once, before serving.
-    package func connect(_ routes: [DestinationRoute]) { self.routes = routes }
+    /// Says where requests go. Once, before serving.
+    ///
+    /// - Parameters:
+    ///   - routes: to the destinations, in the order of the ledger's cells.
+    ///   - wakers: by worker number: makes that worker look into its mailbox.
+    package func connect(_ routes: [DestinationRoute], wakers: [() -> Void]) {
+        self.routes = routes
+        self.wakers = wakers
+    }
 
     package var now: Int64 { Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds) }
 
@@ -72,7 +78,7 @@ package final class Worker {
     package func accept(
         body: consuming [UInt8], payloadStart: Int, encoding: GRPCEncoding, receiver: Int
     ) throws(GRPCRefusal) -> SpanRejectionCounts {
-        guard isServing else {
+        guard isAccepting else {
             throw GRPCRefusal(
                 .notServing, .unavailable, "the node is shutting down or starting", retryAfter: plan.retryAfter)
         }
@@ -169,7 +175,7 @@ package final class Worker {
         index.records.reserveCapacity(request.index.records.count)
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             ledger.handedToOtherWorkers += spansForWorker[worker]
-            if mailboxes[worker].push(request, from: number) { wake(worker) }
+            if mailboxes[worker].push(request, from: number) { wakers[worker]() }
         }
         ledger.accepted += request.index.records.count
         if spansForWorker[number] > 0 { take(request) }

@@ -1,0 +1,107 @@
+internal import Delivery
+package import Logging
+internal import NativeCore
+internal import NIOCore
+internal import NIOPosix
+internal import Transport
+
+/// Builds the destinations that the exporters of a configuration describe.
+struct DestinationBuilder: Sendable {
+    let plan: NodePlan
+    let logger: Logger
+    /// For exporters that write files; one thread.
+    let filePool: NIOThreadPool
+    let version: String
+
+    /// Opens what has to be open before the node starts: files. By number of the exporter.
+    static func openFiles(_ exporters: [ExporterConfig]) throws(GatewayError) -> [Int: AppendFile] {
+        var files: [Int: AppendFile] = [:]
+        for (number, exporter) in exporters.enumerated() {
+            guard case .file(let config) = exporter.kind else { continue }
+            do {
+                files[number] = try AppendFile(path: config.path, truncates: !config.append)
+            } catch {
+                throw GatewayError(
+                    "exporter \(exporter.id): cannot open \(config.path) for writing: \(error.text); give a path that this user can write")
+            }
+        }
+        return files
+    }
+
+    /// Makes a destination. On the loop of the worker that will be its home.
+    func make(_ exporter: ExporterConfig, number: Int, home: Worker, file: AppendFile?) -> Destination {
+        let loop = home.eventLoop
+        var queue = QueueSettings()
+        var retry = RetrySettings()
+        let sender: any ExportSender
+        switch exporter.kind {
+        case .otlp(let config):
+            queue = Self.queueSettings(config.queue)
+            retry = Self.retrySettings(config.retry)
+            sender = GRPCExportSender(settings: clientSettings(config), eventLoop: loop)
+        case .file:
+            retry.maxElapsedTime = 0
+            guard let file else { preconditionFailure("files are opened before destinations are made") }
+            sender = FileExportSender(file: file, eventLoop: loop, pool: filePool)
+            queue.numConsumers = 1
+        case .debug(let config):
+            sender = DebugExportSender(
+                logger: logger, eventLoop: loop, isDetailed: config.verbosity == .detailed)
+        }
+        return Destination(
+            name: "\(exporter.id)", number: number, eventLoop: loop, queue: queue, retry: retry, sender: sender,
+            metrics: plan.metrics.destinations[number], cells: home.cells, logger: logger)
+    }
+
+    private func clientSettings(_ config: OTLPExporterConfig) -> GRPCClientSettings {
+        var settings: GRPCClientSettings
+        switch config.client.endpoint {
+        case .host(let address):
+            settings = GRPCClientSettings(
+                endpoint: .host(address.host, port: address.port),
+                authority: config.client.authority ?? "\(address)")
+        case .unix(let path):
+            settings = GRPCClientSettings(
+                endpoint: .unixSocket(path: path), authority: config.client.authority ?? "localhost")
+        }
+        settings.backend = BackendKind(rawValue: config.backend.rawValue) ?? .otlp
+        settings.compression = config.client.compression == .gzip ? .gzip : .identity
+        settings.timeout = config.timeout
+        settings.headers = config.client.headers.map { ($0.name, $0.value) }
+        if let tenant = config.tenant { settings.headers.append(("x-scope-orgid", tenant)) }
+        settings.userAgent = config.client.userAgent ?? "tailgate/\(version)"
+        return settings
+    }
+
+    private static func queueSettings(_ config: QueueConfig?) -> QueueSettings {
+        var settings = QueueSettings()
+        guard let config else {
+            settings.enabled = false
+            return settings
+        }
+        settings.numConsumers = config.numConsumers
+        settings.queueSize = config.queueSize
+        settings.blockOnOverflow = config.blockOnOverflow
+        settings.sizer =
+            switch config.sizer {
+            case .requests: .requests
+            case .items: .items
+            case .bytes: .bytes
+            }
+        return settings
+    }
+
+    private static func retrySettings(_ config: RetryConfig?) -> RetrySettings {
+        var settings = RetrySettings()
+        guard let config else {
+            settings.enabled = false
+            return settings
+        }
+        settings.initialInterval = config.initialInterval
+        settings.maxInterval = config.maxInterval
+        settings.multiplier = config.multiplier
+        settings.randomizationFactor = config.randomizationFactor
+        settings.maxElapsedTime = config.maxElapsedTime
+        return settings
+    }
+}

@@ -1,0 +1,289 @@
+package import Logging
+internal import Delivery
+internal import NIOCore
+internal import NIOPosix
+internal import NativeCore
+internal import Synchronization
+package import Telemetry
+internal import Transport
+
+/// A running node: the composition root. Built from a configuration, stopped by `shutdown`.
+///
+/// Owns the event loops, the workers on them, the listeners and the admin endpoint. All of its methods may be called from
+/// any task; nothing of it is on the path of a span.
+package final class Gateway: Sendable {
+    private let config: GatewayConfig
+    private let plan: NodePlan
+    private let process: ProcessStatistics
+    private let logger: Logger
+    private let group: MultiThreadedEventLoopGroup
+    private let filePool: NIOThreadPool
+    private let workers: [WorkerHandle]
+    private let listeners: [any Channel]
+    private let admin: AdminServer?
+    private let healthCheck: AdminServer?
+    private let status: GatewayStatus
+
+    private init(
+        config: GatewayConfig, plan: NodePlan, process: ProcessStatistics, logger: Logger,
+        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, workers: [WorkerHandle], listeners: [any Channel],
+        admin: AdminServer?, healthCheck: AdminServer?, status: GatewayStatus
+    ) {
+        self.config = config
+        self.plan = plan
+        self.process = process
+        self.logger = logger
+        self.group = group
+        self.filePool = filePool
+        self.workers = workers
+        self.listeners = listeners
+        self.admin = admin
+        self.healthCheck = healthCheck
+        self.status = status
+    }
+
+    /// Ports of the OTLP/gRPC listeners, in the order of the receivers.
+    package var receiverPorts: [Int] { listeners.map { $0.localAddress?.port ?? 0 } }
+    /// Port of the admin endpoint, nil if metrics are off.
+    package var adminPort: Int? { admin?.port }
+    package var workerCount: Int { workers.count }
+    package var state: GatewayState { status.state }
+    /// Bytes of memory in use as the limiter sees them.
+    package var memoryUsedBytes: Int { plan.memory.usedBytes }
+    package var memoryLimitBytes: Int { plan.memory.limitBytes }
+    /// Where the series of `NodeSnapshot.metrics` stand.
+    package var metrics: NodeMetrics { plan.metrics }
+
+    // MARK: start
+
+    /// Starts a node. When this returns it is serving. Nothing is left running if it throws.
+    package static func start(
+        _ config: GatewayConfig, options: GatewayOptions, logger: Logger
+    ) async throws(GatewayError) -> Gateway {
+        let process = ProcessStatistics()
+        let count = max(1, options.workers ?? System.coreCount)
+        let plan = try NodePlanner.plan(config, options: options, process: process, workers: count)
+        let files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
+        let filePool = NIOThreadPool(numberOfThreads: 1)
+        filePool.start()
+        var listeners: [any Channel] = []
+        var admin: AdminServer?
+        var healthCheck: AdminServer?
+        do {
+            let builder = DestinationBuilder(
+                plan: plan, logger: logger, filePool: filePool, version: options.version)
+            let workers = try await makeWorkers(group, plan, logger)
+            try await connect(workers, config.pipeline.exporters, files, builder)
+            for (number, receiver) in config.pipeline.receivers.enumerated() {
+                listeners.append(try await listen(receiver, number: number, group: group, workers: workers))
+            }
+            let status = GatewayStatus()
+            let scrape = Scrape(workers: workers, plan: plan, process: process, status: status)
+            let sources = AdminSources(
+                metrics: config.telemetry.metricsLevel == .none ? nil : { await scrape.text($0) },
+                ledger: { await scrape.ledger().json() }, isReady: { status.state == .serving },
+                isHealthy: { status.state != .stopped })
+            if config.telemetry.metricsLevel != .none {
+                let address = config.telemetry.metricsAddress
+                admin = try await AdminServer.start(
+                    host: address.host, port: address.port, responder: AdminPages(sources))
+            }
+            if let health = config.healthCheck {
+                let page = HealthCheckPage(path: health.path) { status.healthCheckState }
+                healthCheck = try await AdminServer.start(
+                    host: health.endpoint.host, port: health.endpoint.port, responder: page)
+            }
+            for worker in workers {
+                try await worker.run { parts in
+                    parts.server.worker.isServing = true
+                    parts.server.worker.isAccepting = true
+                    parts.clock.start()
+                }
+            }
+            status.enter(.serving)
+            return Gateway(
+                config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
+                workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck, status: status)
+        } catch {
+            for listener in listeners { try? await listener.close() }
+            await admin?.shutdown()
+            await healthCheck?.shutdown()
+            try? await filePool.shutdownGracefully()
+            try? await group.shutdownGracefully()
+            throw error as? GatewayError ?? GatewayError("\(error)")
+        }
+    }
+
+    private static func makeWorkers(
+        _ group: MultiThreadedEventLoopGroup, _ plan: NodePlan, _ logger: Logger
+    ) async throws -> [WorkerHandle] {
+        let mailboxes = (0..<plan.workerCount).map { _ in WorkerMailbox(senders: plan.workerCount) }
+        var workers: [WorkerHandle] = []
+        for (number, loop) in group.makeIterator().enumerated() {
+            let handle = try await loop.submit {
+                let worker = Worker(
+                    number: number, eventLoop: loop, plan: plan, mailboxes: mailboxes,
+                    now: Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds))
+                return WorkerHandle(WorkerParts(WorkerServer(worker: worker, logger: logger)))
+            }.get()
+            workers.append(handle)
+        }
+        return workers
+    }
+
+    /// Gives every exporter a home, one worker after the other, and every worker the way there.
+    private static func connect(
+        _ workers: [WorkerHandle], _ exporters: [ExporterConfig], _ files: [Int: AppendFile], _ builder: DestinationBuilder
+    ) async throws {
+        var routes: [DestinationRoute] = []
+        for (number, exporter) in exporters.enumerated() {
+            let file = files[number]
+            routes.append(
+                try await workers[number % workers.count].run { parts in
+                    let destination = builder.make(exporter, number: number, home: parts.server.worker, file: file)
+                    parts.destinations.append(destination)
+                    return DestinationRoute(destination)
+                })
+        }
+        for worker in workers {
+            let routes = routes
+            try await worker.run { $0.server.worker.connect(routes, wakers: workers.map { other in { other.wake() } }) }
+        }
+    }
+
+    private static func listen(
+        _ receiver: OTLPReceiverConfig, number: Int, group: MultiThreadedEventLoopGroup, workers: [WorkerHandle]
+    ) async throws -> any Channel {
+        var servers: [ObjectIdentifier: WorkerHandle] = [:]
+        for worker in workers { servers[ObjectIdentifier(worker.eventLoop)] = worker }
+        let byLoop = servers
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10))
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let worker = byLoop[ObjectIdentifier(channel.eventLoop)] else {
+                        throw GatewayError("a connection came on a loop without a worker")
+                    }
+                    try worker.onLoop.server.adopt(channel, receiver: number)
+                }
+            }
+        let address = receiver.grpc.endpoint
+        let host = address.host.isEmpty ? "0.0.0.0" : address.host
+        do {
+            return try await bootstrap.bind(host: host, port: address.port).get()
+        } catch {
+            throw GatewayError(ListenProblem.text(error, address: address, of: "receiver \(receiver.id)"))
+        }
+    }
+
+    // MARK: figures
+
+    /// Ledger and metrics of the node as of now.
+    package func snapshot() async -> NodeSnapshot {
+        await Scrape(workers: workers, plan: plan, process: process, status: status).snapshot()
+    }
+
+    // MARK: stop
+
+    /// Stops the node in good order: not ready, GOAWAY, undecided traces decided (or waited for, or dropped, as configured), queues
+    /// sent, all closed. Returns the final ledger. Later calls return at once with the same.
+    package func shutdown() async -> Ledger {
+        guard status.enter(.draining) else { return await snapshot().ledger }
+        logger.info("shutting down")
+        for listener in listeners { try? await listener.close() }
+        await stopReceiving()
+        await settleUndecided()
+        await sendQueues()
+        let ledger = await snapshot().ledger
+        status.enter(.stopped)
+        await healthCheck?.shutdown()
+        await admin?.shutdown()
+        for worker in workers {
+            try? await worker.run { parts in
+                parts.clock.stop()
+                for destination in parts.destinations { destination.close() }
+            }
+        }
+        try? await filePool.shutdownGracefully()
+        try? await group.shutdownGracefully()
+        return ledger
+    }
+
+    /// Clients are told to go elsewhere; what they are sending still counts, for up to two seconds.
+    private func stopReceiving() async {
+        for worker in workers {
+            try? await worker.run { parts in
+                parts.server.worker.isServing = false
+                parts.server.announceShutdown()
+            }
+        }
+        // One round trip, so that requests on their way meet an open connection.
+        try? await Task.sleep(for: .milliseconds(100))
+        for worker in workers { try? await worker.run { $0.server.goAway() } }
+        for _ in 0..<40 {
+            if await connectionCount() == 0 { break }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        for worker in workers {
+            try? await worker.run { parts in
+                parts.server.worker.isAccepting = false
+                parts.server.closeAll()
+            }
+        }
+        // What the last requests handed from worker to worker.
+        for worker in workers { try? await worker.run { $0.server.worker.drainMailbox() } }
+    }
+
+    private func connectionCount() async -> Int {
+        var count = 0
+        for worker in workers { count += (try? await worker.run { $0.server.connectionCount }) ?? 0 }
+        return count
+    }
+
+    private func pendingTraces() async -> Int {
+        var count = 0
+        for worker in workers { count += (try? await worker.run { $0.server.worker.pendingTraces }) ?? 0 }
+        return count
+    }
+
+    private func settleUndecided() async {
+        let sampling = config.pipeline.tailSampling
+        if sampling.dropPendingTracesOnShutdown {
+            var spans = 0
+            for worker in workers { spans += (try? await worker.run { $0.server.worker.dropPending() }) ?? 0 }
+            logger.warning("undecided traces were dropped, as configured", metadata: ["spans": "\(spans)"])
+            return
+        }
+        var waited: Int64 = 0
+        while waited < sampling.drainTimeout, await pendingTraces() > 0 {
+            try? await Task.sleep(for: .milliseconds(20))
+            waited += 20_000_000
+        }
+        for worker in workers {
+            while (try? await worker.run({ $0.server.worker.decide(budget: 10_000_000, early: true) })) == true {}
+            try? await worker.run { $0.server.worker.flushIfDue(force: true) }
+        }
+    }
+
+    private func sendQueues() async {
+        let timeout = config.shutdownTimeout
+        await withTaskGroup(of: Void.self) { tasks in
+            for worker in workers {
+                tasks.addTask {
+                    let drained = try? await worker.run { parts in
+                        let now = parts.server.worker.now
+                        return parts.destinations.map { $0.drain(deadline: now + timeout) }
+                    }
+                    for future in drained ?? [] { try? await future.get() }
+                }
+            }
+        }
+    }
+}

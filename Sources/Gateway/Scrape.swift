@@ -1,0 +1,49 @@
+internal import NativeCore
+package import Telemetry
+internal import Transport
+
+/// A node's figures at one moment.
+package struct NodeSnapshot: Sendable {
+    package let ledger: Ledger
+    /// All cells of all workers and of the process; look up with the ids of `Gateway.metrics`.
+    package let metrics: MetricSnapshot
+}
+
+/// Collects the figures of all workers, each on its own loop, and renders them.
+struct Scrape: Sendable {
+    let workers: [WorkerHandle]
+    let plan: NodePlan
+    let process: ProcessStatistics
+    let status: GatewayStatus
+
+    func ledger() async -> Ledger { await snapshot().ledger }
+
+    func text(_ format: ExpositionFormat) async -> [UInt8] {
+        PrometheusText.render(plan.metrics.layout, await snapshot().metrics, as: format)
+    }
+
+    func snapshot() async -> NodeSnapshot {
+        var ledgers: [LedgerCells] = []
+        var figures: [MetricSnapshot] = []
+        for worker in workers {
+            guard let snapshot = try? await worker.snapshot() else { continue }
+            ledgers.append(snapshot.ledger)
+            figures.append(snapshot.metrics)
+        }
+        let ledger = Ledger(workers: ledgers, destinationNames: plan.destinationNames)
+        let own = MetricCells(plan.metrics.layout)
+        plan.metrics.ledger.write(ledger, into: own)
+        let metrics = plan.metrics.process
+        own.set(metrics.ready, status.state == .serving ? 1 : 0)
+        own.set(metrics.memoryLimit, plan.memory.limitBytes)
+        own.set(metrics.memorySoftLimit, plan.memory.softLimitBytes)
+        own.set(metrics.memoryUsed, plan.memory.usedBytes)
+        metrics.write(process.read(), into: own)
+        if let heap = AllocatorStatistics.current() {
+            metrics.writeAllocator(
+                allocated: heap.allocatedBytes, active: heap.activeBytes, resident: heap.residentBytes, into: own)
+        }
+        figures.append(own.snapshot())
+        return NodeSnapshot(ledger: ledger, metrics: MetricSnapshot.sum(figures))
+    }
+}

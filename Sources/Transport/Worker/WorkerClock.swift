@@ -1,0 +1,51 @@
+internal import NIOCore
+internal import Sampling
+
+/// The beat of a worker: due decisions, batches and upkeep, in slices so short that receiving hardly notices.
+package final class WorkerClock {
+    /// From one beat to the next, nanoseconds.
+    package static let interval: Int64 = 10_000_000
+    /// Decisions of one slice, nanoseconds; then the loop turns once before the next.
+    private static let slice: Int64 = 2_000_000
+
+    private let server: WorkerServer
+    private let refreshesHeap: Bool
+    private var beats = 0
+    private var isStopped = false
+
+    /// - Parameter refreshesHeap: true for exactly one worker of a node.
+    package init(_ server: WorkerServer, refreshesHeap: Bool) {
+        self.server = server
+        self.refreshesHeap = refreshesHeap
+    }
+
+    /// Starts beating. On the worker's loop.
+    package func start() { beat() }
+
+    package func stop() { isStopped = true }
+
+    private func beat() {
+        guard !isStopped else { return }
+        let worker = server.worker
+        beats &+= 1
+        if refreshesHeap && beats % 10 == 0 { worker.plan.memory.refreshHeap() }
+        if beats % 100 == 0 {
+            server.sweep()
+            worker.trim()
+        }
+        decide()
+    }
+
+    private func decide() {
+        guard !isStopped else { return }
+        let worker = server.worker
+        let more = worker.decide(budget: Self.slice)
+        worker.flushIfDue()
+        let loop = worker.eventLoop.assumeIsolated()
+        if more {
+            loop.execute { self.decide() }
+        } else {
+            loop.scheduleTask(in: .nanoseconds(Self.interval)) { self.beat() }
+        }
+    }
+}

@@ -1,1 +1,0 @@
-@main struct Tailgate { static func main() {} }

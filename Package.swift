@@ -84,11 +84,15 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: house),
+        .target(
+            name: "LoadTools",
+            dependencies: ["OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: house),
         // floor 6
         .executableTarget(
             name: "tailgate",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Delivery", "Transport", "Gateway",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Delivery", "Transport", "Gateway", "LoadTools",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -114,5 +118,8 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
+        .testTarget(
+            name: "ToolsTests",
+            dependencies: ["LoadTools", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
     ]
 )

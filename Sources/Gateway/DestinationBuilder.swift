@@ -1,5 +1,6 @@
+internal import Telemetry
 internal import Delivery
-package import Logging
+internal import Logging
 internal import NativeCore
 internal import NIOCore
 internal import NIOPosix

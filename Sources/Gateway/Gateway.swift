@@ -80,8 +80,9 @@ package final class Gateway: Sendable {
             }
             let status = GatewayStatus()
             let scrape = Scrape(workers: workers, plan: plan, process: process, status: status)
+            let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
             let sources = AdminSources(
-                metrics: config.telemetry.metricsLevel == .none ? nil : { await scrape.text($0) },
+                metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
                 ledger: { await scrape.ledger().json() }, isReady: { status.state == .serving },
                 isHealthy: { status.state != .stopped })
             if config.telemetry.metricsLevel != .none {

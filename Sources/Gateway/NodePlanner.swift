@@ -23,7 +23,7 @@ package enum NodePlanner {
 
     /// The name that a policy's metrics bear: with a component name before it, as the Collector does.
     private static func metricName(_ policy: String, _ id: ComponentID) -> String {
-        id.name.map { "\($0).\(policy)" } ?? policy
+        id.name.isEmpty ? policy : "\(id.name).\(policy)"
     }
 
     static func plan(

@@ -128,8 +128,16 @@ final class StreamState {
             }
             return nil
         }
-        defer { nextEventIndex += 1 }
-        return events[nextEventIndex]
+        let event = events[nextEventIndex]
+        nextEventIndex += 1
+        // Kept until now: a client reads the answer after its stream is closed, since both come with the same bytes.
+        if case .closed(let id, _) = event { forget(id) }
+        return event
+    }
+
+    private func forget(_ id: Int32) {
+        guard let stream = streams.removeValue(forKey: id) else { return }
+        bufferedBodyBytes -= stream.body.count
     }
 
     func provider(for stream: StreamState) -> nghttp2_data_provider {
@@ -314,7 +322,5 @@ final class StreamState {
 
     private func streamClosed(_ id: Int32, error: UInt32) {
         events.append(.closed(stream: id, error: error))
-        guard let stream = streams.removeValue(forKey: id) else { return }
-        bufferedBodyBytes -= stream.body.count
     }
 }

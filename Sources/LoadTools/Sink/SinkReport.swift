@@ -1,0 +1,102 @@
+import Histogram
+
+/// What a sink prints: a line now and then, and a summary.
+package struct SinkReport: Sendable {
+    package var totals: SinkTotals
+    package var refused: UInt64
+    package var seconds: Double
+    package var processorSeconds: Double
+    package var expectsWholeTraces: Bool
+    /// p50 and p99 of the time from a root span's end to its arrival, in nanoseconds.
+    package var ages: (p50: UInt64, p99: UInt64)?
+
+    package init(
+        ledger: SinkLedger, refused: UInt64, seconds: Double, processorSeconds: Double, expectsWholeTraces: Bool
+    ) {
+        totals = ledger.totals
+        self.refused = refused
+        self.seconds = seconds
+        self.processorSeconds = processorSeconds
+        self.expectsWholeTraces = expectsWholeTraces
+        ages =
+            ledger.ages.totalCount == 0
+            ? nil : (ledger.ages.valueAtPercentile(50), ledger.ages.valueAtPercentile(99))
+    }
+
+    package var processorSecondsPerMillionSpans: Double {
+        totals.spans > 0 ? processorSeconds * 1e6 / Double(totals.spans) : 0
+    }
+
+    /// One line, with the rates since an earlier report.
+    package func line(since earlier: SinkReport?) -> String {
+        let passed = seconds - (earlier?.seconds ?? 0)
+        let spans = totals.spans - (earlier?.totals.spans ?? 0)
+        var text =
+            "\(Figures.fixed(seconds, 0)) s: \(Figures.grouped(rounded: passed > 0 ? Double(spans) / passed : 0)) spans/s, "
+            + "\(Figures.grouped(Int64(totals.spans))) spans, \(Figures.grouped(Int64(totals.traces))) traces"
+        if expectsWholeTraces { text += ", \(Figures.grouped(Int64(totals.wholeTraces))) whole" }
+        text += ", \(Figures.grouped(Int64(totals.splitTraces))) split"
+        if totals.duplicateSpans > 0 { text += ", \(Figures.grouped(Int64(totals.duplicateSpans))) duplicate spans" }
+        if totals.lateTraces > 0 { text += ", \(Figures.grouped(Int64(totals.lateTraces))) with late spans" }
+        if refused > 0 { text += ", \(Figures.grouped(Int64(refused))) requests refused" }
+        if totals.malformedRequests > 0 {
+            text += ", \(Figures.grouped(Int64(totals.malformedRequests))) malformed requests"
+        }
+        return text
+    }
+
+    package var text: String {
+        var lines: [String] = []
+        func line(_ name: String, _ value: UInt64, _ unit: String = "") {
+            lines.append(Figures.left(name, 22) + Figures.grouped(Int64(clamping: value)) + unit)
+        }
+        line("requests", totals.requests)
+        line("spans", totals.spans)
+        line("duplicate spans", totals.duplicateSpans)
+        line("traces", totals.traces)
+        if expectsWholeTraces {
+            line("whole traces", totals.wholeTraces)
+            line("incomplete traces", totals.incompleteTraces)
+        }
+        line("split traces", totals.splitTraces)
+        line("with late spans", totals.lateTraces)
+        if totals.forgottenTraces > 0 { line("forgotten traces", totals.forgottenTraces) }
+        if refused > 0 { line("requests refused", refused) }
+        if totals.malformedRequests > 0 { line("malformed requests", totals.malformedRequests) }
+        if let ages {
+            lines.append(
+                Figures.left("age at arrival", 22)
+                    + "p50 \(Figures.milliseconds(ages.p50)) ms, p99 \(Figures.milliseconds(ages.p99)) ms after a root span's end")
+        }
+        lines.append(
+            Figures.left("cost of this sink", 22)
+                + "\(Figures.fixed(processorSecondsPerMillionSpans, 3)) CPU-seconds per million spans")
+        return lines.joined(separator: "\n")
+    }
+
+    package var json: JSONText {
+        .object([
+            ("seconds", .number(seconds)),
+            ("requests", .count(totals.requests)),
+            ("malformed_requests", .count(totals.malformedRequests)),
+            ("refused_requests", .count(refused)),
+            ("bytes", .count(totals.bytes)),
+            ("spans", .count(totals.spans)),
+            ("duplicate_spans", .count(totals.duplicateSpans)),
+            ("traces", .count(totals.traces)),
+            ("whole_traces", expectsWholeTraces ? .count(totals.wholeTraces) : .null),
+            ("incomplete_traces", expectsWholeTraces ? .count(totals.incompleteTraces) : .null),
+            ("split_traces", .count(totals.splitTraces)),
+            ("late_traces", .count(totals.lateTraces)),
+            ("forgotten_traces", .count(totals.forgottenTraces)),
+            (
+                "age_ms",
+                ages.map {
+                    .object([("p50", .number(Double($0.p50) / 1e6)), ("p99", .number(Double($0.p99) / 1e6))])
+                } ?? .null
+            ),
+            ("cpu_seconds", .number(processorSeconds)),
+            ("cpu_seconds_per_million_spans", .number(processorSecondsPerMillionSpans)),
+        ])
+    }
+}

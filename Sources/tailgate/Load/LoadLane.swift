@@ -1,0 +1,313 @@
+import LoadTools
+import NIOCore
+import NIOPosix
+import NativeCore
+import OTLP
+
+/// How a load run is to be done; the traffic itself is in ``TrafficSettings``.
+struct LoadPlan: Sendable {
+    var host: String
+    var port: Int
+    var connections: Int
+    /// Unanswered requests of one connection.
+    var inFlight: Int
+    var threads: Int
+    /// nil: as fast as possible.
+    var spansPerSecond: Double?
+    var warmUpNanoseconds: Int64
+    var runNanoseconds: Int64
+    var gzipLevel: Int?
+    /// How often a request is tried at most.
+    var attempts: Int
+    var timeoutNanoseconds: Int64
+    var headers: [(String, String)]
+}
+
+/// One event loop's share of a load run: its connections, its templates, its schedule.
+///
+/// Owner: `loop`; everything here happens on it.
+final class LoadLane {
+    private static let retryNanoseconds: Int64 = 1_000_000_000
+    private static let reconnectNanoseconds: Int64 = 250_000_000
+
+    let loop: any EventLoop
+    private let plan: LoadPlan
+    private let wanted: Int
+    private let end: Int64
+    private let progress: LoadProgress
+    private let unixOffset: Int64
+    private var source: TrafficSource
+    private var schedule: ArrivalSchedule
+    private var deflater: Deflater?
+    private var connections: [LoadConnection] = []
+    private var cursor = 0
+    /// Requests that wait for their next attempt, and those that found no connection.
+    private var waiting: [Int: LoadRequest] = [:]
+    private var nextWaiting = 0
+    private var homeless: [LoadRequest] = []
+    private var timer: Scheduled<Void>?
+    private var sweeper: RepeatedTask?
+    private var isFinishing = false
+    private var isPumping = false
+    private(set) var recorder: LoadRecorder
+    private(set) var lastAnswer: Int64 = 0
+    private let finished: EventLoopPromise<LoadLaneResult>
+
+    init(
+        loop: any EventLoop, plan: LoadPlan, catalog: TrafficCatalog, lane: Int, lanes: Int, start: Int64,
+        unixOffset: Int64, progress: LoadProgress
+    ) {
+        self.loop = loop
+        self.plan = plan
+        self.progress = progress
+        self.unixOffset = unixOffset
+        wanted = plan.connections / lanes + (lane < plan.connections % lanes ? 1 : 0)
+        source = TrafficSource(catalog: catalog, lane: lane, lanes: lanes)
+        let mode: ArrivalSchedule.Mode
+        var begin = start
+        if let spansPerSecond = plan.spansPerSecond {
+            let rate = spansPerSecond / catalog.spansPerRequest / Double(lanes)
+            mode = .rate(rate)
+            begin += Int64(1e9 / rate * Double(lane) / Double(lanes))
+        } else {
+            mode = .asFastAsPossible
+        }
+        let whole = plan.warmUpNanoseconds + plan.runNanoseconds
+        schedule = ArrivalSchedule(
+            mode: mode, start: begin, nanoseconds: whole, maximumInFlight: max(1, wanted * plan.inFlight))
+        end = start + whole
+        deflater = plan.gzipLevel.map { Deflater(level: Int32($0)) }
+        recorder = LoadRecorder(measuredFrom: start + plan.warmUpNanoseconds)
+        finished = loop.makePromise(of: LoadLaneResult.self)
+    }
+
+    /// Starts connecting and sending. The future succeeds when the last answer is in or given up.
+    func run() -> EventLoopFuture<LoadLaneResult> {
+        let lane = NIOLoopBound(self, eventLoop: loop)
+        sweeper = loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in
+            lane.value.sweep()
+        }
+        for _ in 0..<wanted { connect() }
+        pump()
+        return finished.futureResult
+    }
+
+    /// No further requests; those under way are awaited.
+    func stop() {
+        finishTraces(now: MonotonicClock.now())
+        pump()
+    }
+
+    /// The last requests: those without which the last traces would stay in pieces.
+    private func finishTraces(now: Int64) {
+        guard !isFinishing else { return }
+        isFinishing = true
+        while source.isMidInstance { _ = place(make(due: now, now: now), isNew: true) }
+    }
+
+    // MARK: connections
+
+    private func connect() {
+        guard !isDone else { return }
+        var headers = HTTP2Headers()
+        headers.append(":method", "POST")
+        headers.append(":scheme", "http")
+        headers.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        headers.append(":authority", "\(plan.host):\(plan.port)")
+        headers.append("te", "trailers")
+        headers.append("content-type", "application/grpc")
+        headers.append("user-agent", "tailgate-load")
+        if plan.gzipLevel != nil { headers.append("grpc-encoding", "gzip") }
+        for (name, value) in plan.headers { headers.append(name.lowercased(), value) }
+        let handler: LoadConnection
+        do {
+            handler = try LoadConnection(lane: self, headers: headers)
+        } catch {
+            finished.fail(error)
+            return
+        }
+        let bound = NIOLoopBound(handler, eventLoop: loop)
+        let lane = NIOLoopBound(self, eventLoop: loop)
+        ClientBootstrap(group: loop)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
+            .connectTimeout(.seconds(5))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+            }
+            .connect(host: plan.host, port: plan.port)
+            .whenFailure { _ in lane.value.connectFailed() }
+    }
+
+    private func connectFailed() {
+        recorder.connectionFailed()
+        progress.connectionFailed()
+        reconnectLater()
+        pump()
+    }
+
+    private func reconnectLater() {
+        guard !isDone else { return }
+        let lane = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: .nanoseconds(Self.reconnectNanoseconds)) { lane.value.connect() }
+    }
+
+    func connected(_ connection: LoadConnection) {
+        connections.append(connection)
+        pump()
+    }
+
+    func disconnected(_ connection: LoadConnection) {
+        connections.removeAll { $0 === connection }
+        guard !isDone else { return }
+        recorder.connectionFailed()
+        progress.connectionFailed()
+        reconnectLater()
+    }
+
+    // MARK: sending
+
+    private var inFlight: Int {
+        connections.reduce(waiting.count + homeless.count) { $0 + $1.inFlight }
+    }
+
+    /// Sends whatever is due; sets the timer for what is due next. Safe to call at any time.
+    func pump() {
+        guard !isPumping, !isDone else { return }
+        isPumping = true
+        defer { isPumping = false }
+        while let request = homeless.last, place(request, isNew: false) { homeless.removeLast() }
+        loop: while !connections.isEmpty, homeless.isEmpty, !isFinishing {
+            let now = MonotonicClock.now()
+            switch schedule.next(now: now, inFlight: inFlight) {
+            case .send(let due):
+                recorder.sent(due: due, now: now)
+                _ = place(make(due: due, now: now), isNew: true)
+            case .wait(let until):
+                wake(at: until, now: now)
+                break loop
+            case .full:
+                break loop
+            case .finished:
+                finishTraces(now: now)
+                break loop
+            }
+        }
+        for connection in connections { connection.flush() }
+        // With nobody to send to, the end of the time is the end of the run.
+        if connections.isEmpty, MonotonicClock.now() > end { isFinishing = true }
+        if isFinishing, inFlight == 0 { finish() }
+    }
+
+    private func make(due: Int64, now: Int64) -> LoadRequest {
+        let prepared = source.next(unixNanoseconds: due + unixOffset)
+        var body = prepared.bytes
+        if deflater != nil {
+            let message = prepared.bytes.span.extracting(droppingFirst: GRPCFraming.prefixLength)
+            if let packed = deflater?.gzip(message, prefixBytes: GRPCFraming.prefixLength) {
+                var prefix: [UInt8] = []
+                GRPCFraming.appendPrefix(
+                    length: packed.count - GRPCFraming.prefixLength, isCompressed: true, to: &prefix)
+                body = packed
+                for (index, byte) in prefix.enumerated() { body[index] = byte }
+            }
+        }
+        return LoadRequest(body: body, spans: prepared.spans, due: due, sent: now, attempts: 1)
+    }
+
+    /// Gives the request to the next connection that has room. A new one that none takes waits here.
+    private func place(_ request: LoadRequest, isNew: Bool) -> Bool {
+        for _ in connections.indices {
+            cursor += 1
+            let connection = connections[cursor % connections.count]
+            if connection.inFlight < plan.inFlight, connection.send(request) { return true }
+        }
+        if isNew { homeless.append(request) }
+        return false
+    }
+
+    private func wake(at time: Int64, now: Int64) {
+        timer?.cancel()
+        let lane = NIOLoopBound(self, eventLoop: loop)
+        timer = loop.scheduleTask(in: .nanoseconds(max(0, time - now))) { lane.value.pump() }
+    }
+
+    // MARK: answers
+
+    func answered(_ request: LoadRequest, _ answer: LoadConnection.Answer) {
+        let now = MonotonicClock.now()
+        lastAnswer = now
+        var delay = Self.retryNanoseconds
+        switch answer {
+        case .accepted(let rejected):
+            recorder.accepted(
+                due: request.due, now: now, spans: request.spans, bytes: request.body.count, rejectedSpans: rejected)
+            progress.accepted(spans: request.spans)
+            return
+        case .refused(let status, let retry):
+            recorder.refused(status: status)
+            progress.refused()
+            guard request.attempts < plan.attempts, status.mayBeRetried(hasRetryInfo: retry != nil) else {
+                recorder.gaveUp(spans: request.spans, bytes: request.body.count)
+                return
+            }
+            delay = retry ?? delay
+        case .broken:
+            guard request.attempts < plan.attempts else {
+                recorder.gaveUp(spans: request.spans, bytes: request.body.count)
+                return
+            }
+        }
+        nextWaiting += 1
+        let ticket = nextWaiting
+        waiting[ticket] = request
+        let lane = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: .nanoseconds(delay)) { lane.value.retry(ticket) }
+    }
+
+    private func retry(_ ticket: Int) {
+        guard var next = waiting.removeValue(forKey: ticket) else { return }
+        next.attempts += 1
+        next.sent = MonotonicClock.now()
+        recorder.retried()
+        if !place(next, isNew: true) { pump() }
+        for connection in connections { connection.flush() }
+    }
+
+    /// Ends what waits for too long, and the run if nothing can come any more.
+    private func sweep() {
+        let now = MonotonicClock.now()
+        for connection in connections { connection.expire(sentBefore: now - plan.timeoutNanoseconds) }
+        // Whoever still waits half a minute after the end is given up, whatever it waits for.
+        if now > end + 30_000_000_000 {
+            for connection in connections { connection.expire(sentBefore: .max) }
+            for request in homeless + waiting.values {
+                recorder.gaveUp(spans: request.spans, bytes: request.body.count)
+            }
+            homeless = []
+            waiting = [:]
+            isFinishing = true
+            finish()
+        }
+        pump()
+    }
+
+    private var isDone: Bool { sweeper == nil }
+
+    private func finish() {
+        guard !isDone else { return }
+        sweeper?.cancel()
+        sweeper = nil
+        timer?.cancel()
+        let open = connections
+        connections = []
+        for connection in open { connection.close() }
+        finished.succeed(LoadLaneResult(recorder: recorder, lastAnswer: lastAnswer))
+    }
+}
+
+/// What a lane hands over at its end.
+struct LoadLaneResult: Sendable {
+    var recorder: LoadRecorder
+    var lastAnswer: Int64
+}

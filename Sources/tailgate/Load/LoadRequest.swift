@@ -1,0 +1,11 @@
+/// A request of the load generator on its way, through as many attempts as it takes.
+struct LoadRequest {
+    /// A whole gRPC message, compressed or not.
+    var body: [UInt8]
+    var spans: Int
+    /// When it should have been sent first; latency counts from here. Monotonic nanoseconds.
+    var due: Int64
+    /// When the present attempt was sent.
+    var sent: Int64
+    var attempts: Int
+}

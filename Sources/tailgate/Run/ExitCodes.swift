@@ -1,0 +1,11 @@
+internal import ArgumentParser
+
+/// Exit codes, as sysexits.h names them.
+enum ExitCodes {
+    /// EX_USAGE: the configuration is wrong.
+    static let configuration = ExitCode(64)
+    /// EX_UNAVAILABLE: something outside is not as it must be, such as a port in use.
+    static let unavailable = ExitCode(69)
+    /// EX_SOFTWARE: the ledger does not balance.
+    static let imbalance = ExitCode(70)
+}

@@ -1,0 +1,85 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Gateway
+internal import Logging
+internal import NativeCore
+internal import Telemetry
+
+struct RunCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run a gateway node.",
+        discussion: """
+            Without --config the node listens on port 4317, keeps errors, slow traces and 10 % of the rest, and writes them \
+            to ./traces.jsonl (`tailgate config --default` prints that configuration).
+
+            SIGTERM or SIGINT stops it in good order: clients are sent elsewhere, pending traces are decided, queues are sent, \
+            exit code 0. A second signal ends it at once and says what is lost.
+            """)
+
+    @Option(name: .shortAndLong, help: "The configuration file (YAML, the OpenTelemetry Collector's format).")
+    var config: String?
+
+    @Option(help: "Event loops, each with its share of the traces. Default: one per processor.")
+    var workers: Int?
+
+    func validate() throws {
+        if let workers, !(1...256).contains(workers) { throw ValidationError("--workers must be 1 ... 256") }
+    }
+
+    func run() async throws {
+        let checked = try ConfigurationFiles.load(config)
+        let logger = ProcessSetup.logger(level: checked.telemetry.logLevel)
+        ProcessSetup.raiseFileLimit()
+        let signals = StopSignals()
+        let options = GatewayOptions(
+            workers: workers, version: Tailgate.version, instanceID: ProcessInfo.processInfo.hostName)
+        let gateway: Gateway
+        do {
+            gateway = try await Gateway.start(checked, options: options, logger: logger)
+        } catch {
+            StandardError.write("tailgate: \(error)")
+            throw ExitCodes.unavailable
+        }
+        announce(gateway, logger)
+        await signals.first()
+        let emergency = Task {
+            await signals.second()
+            await Self.endAtOnce(gateway)
+        }
+        let ledger = await gateway.shutdown()
+        emergency.cancel()
+        report(ledger, logger)
+        if ledger.difference != 0 { throw ExitCodes.imbalance }
+    }
+
+    private func announce(_ gateway: Gateway, _ logger: Logger) {
+        var metadata: Logger.Metadata = [
+            "version": "\(Tailgate.version)", "workers": "\(gateway.workerCount)",
+            "receivers": "\(gateway.receiverPorts.map { ":\($0)" }.joined(separator: " "))",
+            "allocator": "\(AllocatorStatistics.version().map { "jemalloc \($0)" } ?? "system")",
+            "memory_limit": "\(gateway.memoryLimitBytes >> 20) MiB",
+        ]
+        if let port = gateway.adminPort { metadata["admin"] = ":\(port)" }
+        logger.info("tailgate is ready", metadata: metadata)
+    }
+
+    private func report(_ ledger: Ledger, _ logger: Logger) {
+        let lost = ledger.destinations.reduce(0) { $0 + $1.lost + $1.queued } + ledger.buffered
+        logger.log(
+            level: lost == 0 ? .info : .warning, "stopped",
+            metadata: [
+                "accepted": "\(ledger.accepted)", "not_sampled": "\(ledger.notSampled)", "dropped": "\(ledger.dropped)",
+                "sampled": "\(ledger.sampled)", "lost": "\(lost)", "difference": "\(ledger.difference)",
+            ])
+    }
+
+    private static func endAtOnce(_ gateway: Gateway) async {
+        guard !Task.isCancelled else { return }
+        let ledger = await gateway.snapshot().ledger
+        let queued = ledger.destinations.map { "\($0.name): \($0.queued)" }.joined(separator: ", ")
+        StandardError.write(
+            "tailgate: second signal, ending at once. Lost: \(ledger.buffered) undecided spans; queued for \(queued)")
+        exit(1)
+    }
+}

@@ -1,0 +1,48 @@
+internal import Dispatch
+internal import Foundation
+
+/// SIGTERM and SIGINT as something to wait for.
+final class StopSignals: Sendable {
+    private let firstCome: AsyncStream<Void>
+    private let secondCome: AsyncStream<Void>
+    private let sources: SignalSources
+
+    /// From now on the signals no longer end the process by themselves.
+    init() {
+        let (first, firstSink) = AsyncStream.makeStream(of: Void.self)
+        let (second, secondSink) = AsyncStream.makeStream(of: Void.self)
+        firstCome = first
+        secondCome = second
+        sources = SignalSources { count in
+            if count == 1 { firstSink.yield() } else { secondSink.yield() }
+        }
+    }
+
+    /// Returns when the first signal has come.
+    func first() async { for await _ in firstCome { return } }
+
+    /// Returns when the second signal has come, or the task is cancelled.
+    func second() async { for await _ in secondCome { return } }
+}
+
+/// Dispatch's sources for both signals; counts what comes on a queue of its own.
+private final class SignalSources: @unchecked Sendable {
+    private var sources: [any DispatchSourceSignal] = []
+    private var count = 0
+
+    init(_ came: @escaping @Sendable (Int) -> Void) {
+        let queue = DispatchQueue(label: "tailgate.signals")
+        signal(SIGPIPE, SIG_IGN)
+        for number in [SIGTERM, SIGINT] {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler { [weak self] in
+                guard let self else { return }
+                self.count += 1
+                came(self.count)
+            }
+            source.resume()
+            sources.append(source)
+        }
+    }
+}

@@ -1,0 +1,25 @@
+internal import ArgumentParser
+
+@main
+struct Tailgate: AsyncParsableCommand {
+    /// Of this build; shown by `--version`, in metrics and as user agent.
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "tailgate",
+        abstract: "A tail-sampling gateway for distributed traces.",
+        discussion: """
+            Takes OTLP spans, holds each trace until it is complete, decides by policy whether the whole trace is worth \
+            keeping, and sends what is kept to Jaeger, Tempo and other OTLP backends. Configured by the OpenTelemetry \
+            Collector's YAML.
+
+            Try it:        tailgate demo
+            Run a node:    tailgate run --config gateway.yaml
+            Check a file:  tailgate validate --config gateway.yaml
+            """,
+        version: version,
+        subcommands: [
+            RunCommand.self, ValidateCommand.self, ConfigCommand.self, DemoCommand.self, LoadCommand.self,
+            SinkCommand.self,
+        ])
+}

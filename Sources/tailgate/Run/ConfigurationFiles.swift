@@ -16,16 +16,8 @@ enum ConfigurationFiles {
                 ConfigurationLoader.load(text: DefaultConfiguration.text, file: "built-in default", environment: .process)
             }
         if let config { NodePlanner.check(config, problems) }
-        if !problems.all.isEmpty { StandardError.write(ProblemReport.text(problems)) }
+        if !problems.all.isEmpty { StandardError.print(ProblemReport.text(problems)) }
         guard let config, !problems.hasErrors else { throw ExitCodes.configuration }
         return config
-    }
-}
-
-/// Lines for people on standard error.
-enum StandardError {
-    static func write(_ text: String) {
-        let line = text.hasSuffix("\n") ? text : text + "\n"
-        FileHandle.standardError.write(Data(line.utf8))
     }
 }

@@ -38,7 +38,7 @@ struct RunCommand: AsyncParsableCommand {
         do {
             gateway = try await Gateway.start(checked, options: options, logger: logger)
         } catch {
-            StandardError.write("tailgate: \(error)")
+            StandardError.print("tailgate: \(error)")
             throw ExitCodes.unavailable
         }
         announce(gateway, logger)
@@ -78,8 +78,8 @@ struct RunCommand: AsyncParsableCommand {
         guard !Task.isCancelled else { return }
         let ledger = await gateway.snapshot().ledger
         let queued = ledger.destinations.map { "\($0.name): \($0.queued)" }.joined(separator: ", ")
-        StandardError.write(
+        StandardError.print(
             "tailgate: second signal, ending at once. Lost: \(ledger.buffered) undecided spans; queued for \(queued)")
-        exit(1)
+        Foundation.exit(1)
     }
 }

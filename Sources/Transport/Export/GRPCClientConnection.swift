@@ -114,7 +114,9 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     private func pump() {
         guard let context, !isGone else { return }
-        if !HTTP2Pump.pump(&session, context) { close(.protocolError) }
+        let (isUsable, wrote) = HTTP2Pump.write(&session, context)
+        if wrote { context.flush() }
+        if !isUsable { close(.protocolError) }
     }
 
     private func handleEvents() {

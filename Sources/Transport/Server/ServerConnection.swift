@@ -101,15 +101,18 @@ package final class ServerConnection: ChannelInboundHandler {
 
     private func pump() {
         guard let context, !isClosing else { return }
-        if !HTTP2Pump.pump(&session, context) { end(.protocolError) }
+        let (isUsable, wrote) = HTTP2Pump.write(&session, context)
+        if wrote { context.flush() }
+        if !isUsable { end(.protocolError) }
     }
 
     /// Says what there is to say and closes.
     private func end(_ reason: ConnectionCloseReason) {
         guard let context, !isClosing else { return }
         closeReason = reason
-        _ = HTTP2Pump.pump(&session, context)
+        let (_, wrote) = HTTP2Pump.write(&session, context)
         isClosing = true
+        if wrote { context.flush() }
         context.close(promise: nil)
     }
 

@@ -120,10 +120,14 @@ def partial(rejected, message="rejected"):
 class Backend:
     """A TraceService on a port of its own. `started=False` leaves the port closed, as if the backend were down."""
 
-    def __init__(self, behaviour=None, started=True, max_message_bytes=64 << 20):
+    def __init__(self, behaviour=None, started=True, max_message_bytes=64 << 20, options=()):
         self.port = free_port()
         self.behaviour = behaviour or accept()
-        self.max_message_bytes = max_message_bytes
+        self.options = [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", max_message_bytes),
+            *options,
+        ]
         self.running = False
         self._requests = []
         self._lock = threading.Lock()
@@ -136,10 +140,7 @@ class Backend:
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        server = grpc.server(
-            ThreadPoolExecutor(max_workers=32),
-            options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", self.max_message_bytes)],
-        )
+        server = grpc.server(ThreadPoolExecutor(max_workers=32), options=self.options)
         server.add_generic_rpc_handlers(
             [
                 grpc.method_handlers_generic_handler(

@@ -114,9 +114,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     private func pump() {
         guard let context, !isGone else { return }
-        let (isUsable, wrote) = HTTP2Pump.write(&session, context)
-        if wrote { context.flush() }
-        if !isUsable { close(.protocolError) }
+        if !HTTP2Pump.pump(&session, context) { close(.protocolError) }
     }
 
     private func handleEvents() {

@@ -101,18 +101,15 @@ package final class ServerConnection: ChannelInboundHandler {
 
     private func pump() {
         guard let context, !isClosing else { return }
-        let (isUsable, wrote) = HTTP2Pump.write(&session, context)
-        if wrote { context.flush() }
-        if !isUsable { end(.protocolError) }
+        if !HTTP2Pump.pump(&session, context) { end(.protocolError) }
     }
 
     /// Says what there is to say and closes.
     private func end(_ reason: ConnectionCloseReason) {
         guard let context, !isClosing else { return }
         closeReason = reason
-        let (_, wrote) = HTTP2Pump.write(&session, context)
+        _ = HTTP2Pump.pump(&session, context)
         isClosing = true
-        if wrote { context.flush() }
         context.close(promise: nil)
     }
 

@@ -17,6 +17,11 @@ package struct TraceID: Hashable, Sendable, BitwiseCopyable {
     /// Whether every byte is zero, which the specification forbids.
     @inlinable package var isZero: Bool { (high | low) == 0 }
 
+    @inlinable @inline(__always)
+    package static func == (left: TraceID, right: TraceID) -> Bool {
+        (left.high ^ right.high) | (left.low ^ right.low) == 0
+    }
+
     /// Reads 32 hex digits of either case; `nil` for any other text.
     package init?(hex: some Sequence<UInt8>) {
         var digits = 0

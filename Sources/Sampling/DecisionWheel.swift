@@ -7,7 +7,7 @@ struct DecisionWheel: ~Copyable {
     static let widthBits: Int64 = 24
 
     private var buckets: [[UInt32]]
-    private let mask: Int
+    private var mask: Int
     /// The oldest bucket that may hold something, as an absolute bucket number.
     private var oldest: Int64
     /// How much of the oldest bucket has been handed out.
@@ -24,10 +24,11 @@ struct DecisionWheel: ~Copyable {
         oldest = now >> Self.widthBits
     }
 
-    /// Puts a trace in. A deadline beyond the horizon is an error of the caller; one in the past is due at once.
+    /// Puts a trace in. A deadline in the past is due at once. One beyond the horizon, as when decisions have been held
+    /// back for long, makes the wheel wider.
     mutating func insert(_ index: Int, deadline: Int64) {
         let bucket = max(oldest, deadline >> Self.widthBits)
-        precondition(bucket - oldest <= Int64(mask), "deadline beyond the wheel's horizon")
+        while bucket - oldest > Int64(mask) { widen() }
         buckets[Int(truncatingIfNeeded: bucket) & mask].append(UInt32(truncatingIfNeeded: index))
         count += 1
     }
@@ -64,6 +65,18 @@ struct DecisionWheel: ~Copyable {
 
     /// Every trace with a deadline up to this time has been handed out.
     var frontier: Int64 { (oldest << Self.widthBits) - 1 }
+
+    /// Twice as many buckets, each at its place by its absolute number.
+    private mutating func widen() {
+        let wider = mask * 2 + 1
+        var moved: [[UInt32]] = Array(repeating: [], count: wider + 1)
+        for number in oldest...(oldest + Int64(mask)) {
+            let from = Int(truncatingIfNeeded: number) & mask
+            swap(&moved[Int(truncatingIfNeeded: number) & wider], &buckets[from])
+        }
+        buckets = moved
+        mask = wider
+    }
 
     private mutating func clear(_ slot: Int) {
         taken = 0

@@ -1,0 +1,89 @@
+import OTLP
+import Testing
+
+@testable import Sampling
+
+@Suite struct DecisionCacheTests {
+    static let sampled = Decision(verdict: .sampled, policy: 3)
+
+    @Test func noCapacityIsNoCache() {
+        // `#expect` can't take an optional of a non-copyable type.
+        let zero = DecisionCache(capacity: 0) == nil
+        let negative = DecisionCache(capacity: -1) == nil
+        #expect(zero && negative)
+    }
+
+    @Test(arguments: [(1, 8), (8, 8), (9, 16), (1000, 1024), (1024, 1024), (1025, 2048)])
+    func capacityIsRoundedUp(asked: Int, given: Int) {
+        let capacity = DecisionCache(capacity: asked)?.capacity
+        #expect(capacity == given)
+    }
+
+    @Test func everyDecisionComesBackAsItWas() {
+        guard var cache = DecisionCache(capacity: 4096) else { return }
+        var decisions: [Decision] = []
+        for verdict in Verdict.allCases {
+            for policy in [nil, 0, 1, 299, UInt16.max - 1] as [UInt16?] {
+                decisions.append(Decision(verdict: verdict, policy: policy))
+            }
+        }
+        for (number, decision) in decisions.enumerated() {
+            let id = TraceID(high: UInt64(number), low: 0)
+            cache.insert(id, hash: testKeys.hash(id), decision)
+        }
+        for (number, decision) in decisions.enumerated() {
+            let id = TraceID(high: UInt64(number), low: 0)
+            let found = cache.find(id, hash: testKeys.hash(id))
+            #expect(found == decision)
+        }
+        let count = cache.count
+        #expect(count == decisions.count)
+    }
+
+    /// Datadog-style ids differ in one half only: all 128 bits must count.
+    @Test func idsThatShareAHalfAreDifferent() {
+        guard var cache = DecisionCache(capacity: 64) else { return }
+        let id = TraceID(high: 1, low: 99)
+        cache.insert(id, hash: 5, Self.sampled)
+        let sameLow = cache.find(TraceID(high: 2, low: 99), hash: 5)
+        let sameHigh = cache.find(TraceID(high: 1, low: 98), hash: 5)
+        let zero = cache.find(TraceID(high: 0, low: 0), hash: 5)
+        let itself = cache.find(id, hash: 5)
+        #expect(sameLow == nil && sameHigh == nil && zero == nil)
+        #expect(itself == Self.sampled)
+    }
+
+    @Test func theLeastRecentlyUsedOfASetMakesRoom() {
+        guard var cache = DecisionCache(capacity: 8) else { return }
+        func id(_ number: UInt64) -> TraceID { TraceID(high: 0, low: number) }
+        for number in 1...8 as ClosedRange<UInt64> { cache.insert(id(number), hash: 0, Self.sampled) }
+        // 1 is used again, so 2 is now the oldest.
+        let used = cache.find(id(1), hash: 0)
+        #expect(used != nil)
+        cache.insert(id(9), hash: 0, Self.sampled)
+        cache.insert(id(10), hash: 0, Self.sampled)
+        var left: [UInt64] = []
+        for number in 1...10 as ClosedRange<UInt64> where cache.find(id(number), hash: 0) != nil { left.append(number) }
+        #expect(left == [1, 4, 5, 6, 7, 8, 9, 10])
+        let count = cache.count
+        #expect(count == 8)
+    }
+
+    @Test func keepsAtLeastMostOfItsCapacityAndNeverMore() {
+        guard var cache = DecisionCache(capacity: 8192) else { return }
+        for number in 0..<100_000 as Range<UInt64> {
+            let id = TraceID(high: number, low: number &* 77)
+            cache.insert(id, hash: testKeys.hash(id), Self.sampled)
+        }
+        let count = cache.count
+        var recent = 0
+        var old = 0
+        for number in 0..<100_000 as Range<UInt64> {
+            let id = TraceID(high: number, low: number &* 77)
+            if cache.find(id, hash: testKeys.hash(id)) != nil { if number >= 100_000 - 4096 { recent += 1 } else { old += 1 } }
+        }
+        #expect(count <= 8192 && recent + old <= 8192)
+        // With eight ways, half a capacity's worth of newer ids seldom fills a set.
+        #expect(recent > 4096 * 95 / 100)
+    }
+}

@@ -1,0 +1,141 @@
+import Testing
+
+@testable import Sampling
+
+@Suite struct DecisionWheelTests {
+    static func takeAll(_ wheel: inout DecisionWheel, now: Int64, all: Bool = false) -> [Int] {
+        var taken: [Int] = []
+        while let index = wheel.next(now: now, all: all) { taken.append(index) }
+        return taken
+    }
+
+    @Test func isNeverEarlyAndAtMostOneBucketLate() {
+        var wheel = DecisionWheel(now: 0, horizon: 10 * second)
+        wheel.insert(7, deadline: 5 * second)
+        var now: Int64 = 0
+        var found: Int64?
+        while now < 6 * second && found == nil {
+            if wheel.next(now: now) == 7 { found = now }
+            now += millisecond
+        }
+        let at = found ?? 0
+        #expect(at >= 5 * second && at <= 5 * second + bucketWidth + millisecond)
+        let count = wheel.count
+        #expect(count == 0)
+    }
+
+    /// The last nanosecond of a bucket and the first of the next one.
+    @Test func bucketBoundaries() {
+        var wheel = DecisionWheel(now: 0, horizon: second)
+        wheel.insert(1, deadline: 3 * bucketWidth - 1)
+        wheel.insert(2, deadline: 3 * bucketWidth)
+        let before = Self.takeAll(&wheel, now: 3 * bucketWidth - 1)
+        let first = Self.takeAll(&wheel, now: 3 * bucketWidth)
+        let between = Self.takeAll(&wheel, now: 4 * bucketWidth - 1)
+        let last = Self.takeAll(&wheel, now: 4 * bucketWidth)
+        #expect(before == [])
+        #expect(first == [1])
+        #expect(between == [])
+        #expect(last == [2])
+    }
+
+    @Test func handsOutInOrderOfBucketsAndThenOfInsertion() {
+        var wheel = DecisionWheel(now: 0, horizon: second)
+        wheel.insert(1, deadline: 5 * bucketWidth)
+        wheel.insert(2, deadline: 2 * bucketWidth + 9)
+        wheel.insert(3, deadline: 5 * bucketWidth)
+        wheel.insert(4, deadline: 2 * bucketWidth + 1)
+        let taken = Self.takeAll(&wheel, now: second)
+        #expect(taken == [2, 4, 1, 3])
+    }
+
+    @Test func allHandsOutWhatIsNotDue() {
+        var wheel = DecisionWheel(now: 0, horizon: 30 * second)
+        for index in 0..<1000 { wheel.insert(index, deadline: Int64(index) * 30 * millisecond) }
+        let none = Self.takeAll(&wheel, now: 0)
+        let taken = Self.takeAll(&wheel, now: 0, all: true)
+        let count = wheel.count
+        let after = Self.takeAll(&wheel, now: 60 * second, all: true)
+        #expect(none == [])
+        #expect(taken == Array(0..<1000))
+        #expect(count == 0 && after == [])
+    }
+
+    @Test func aDeadlineInThePastIsDueWithTheCurrentBucket() {
+        var wheel = DecisionWheel(now: 10 * second, horizon: second)
+        _ = wheel.next(now: 10 * second)
+        wheel.insert(3, deadline: 1)
+        let taken = Self.takeAll(&wheel, now: 10 * second + bucketWidth)
+        #expect(taken == [3])
+    }
+
+    @Test func idleTimeIsSkippedInOneStep() {
+        var wheel = DecisionWheel(now: 0, horizon: second)
+        wheel.insert(1, deadline: second)
+        let first = Self.takeAll(&wheel, now: 2 * second)
+        // A year without a trace.
+        let year = 365 * 24 * 3600 * second
+        let idle = Self.takeAll(&wheel, now: year)
+        wheel.insert(2, deadline: year + second)
+        let early = Self.takeAll(&wheel, now: year + second - 1)
+        let second = Self.takeAll(&wheel, now: year + second + bucketWidth)
+        #expect(first == [1] && idle == [] && early == [] && second == [2])
+    }
+
+    @Test func aBurstGoesThroughOneBucket() {
+        var wheel = DecisionWheel(now: 0, horizon: second)
+        for index in 0..<100_000 { wheel.insert(index, deadline: second) }
+        let count = wheel.count
+        let taken = Self.takeAll(&wheel, now: second + bucketWidth)
+        #expect(count == 100_000)
+        #expect(taken == Array(0..<100_000))
+        wheel.insert(1, deadline: 2 * second)
+        let next = Self.takeAll(&wheel, now: 2 * second + bucketWidth)
+        #expect(next == [1])
+    }
+
+    /// What is put in while a bucket is being handed out comes in its turn.
+    @Test func insertionsBetweenTwoHandOuts() {
+        var wheel = DecisionWheel(now: 0, horizon: second)
+        for index in 0..<4 { wheel.insert(index, deadline: 10) }
+        let first = wheel.next(now: bucketWidth)
+        let now = bucketWidth
+        wheel.insert(9, deadline: now + second)
+        let rest = Self.takeAll(&wheel, now: now)
+        let later = Self.takeAll(&wheel, now: now + second + bucketWidth)
+        #expect(first == 0 && rest == [1, 2, 3] && later == [9])
+    }
+
+    @Test func frontierLiesBehindEverythingHandedOutAndBeforeTheRest() {
+        var wheel = DecisionWheel(now: 0, horizon: second)
+        var random = SeededGenerator(5)
+        var open: [Int: Int64] = [:]
+        var now: Int64 = 0
+        var wrong = 0
+        for step in 0..<20_000 {
+            now += Int64(random.below(5)) * millisecond
+            if random.chance(60) {
+                let deadline = now + Int64(random.below(1000)) * millisecond
+                wheel.insert(step, deadline: deadline)
+                open[step] = deadline
+            }
+            // Slices: not everything that is due is taken.
+            for _ in 0..<random.below(4) {
+                guard let index = wheel.next(now: now) else { break }
+                guard let deadline = open.removeValue(forKey: index) else {
+                    wrong += 1
+                    continue
+                }
+                if deadline > now { wrong += 1 }
+            }
+            if step % 50 == 0 {
+                while let index = wheel.next(now: now) { if open.removeValue(forKey: index) == nil { wrong += 1 } }
+                if open.values.contains(where: { $0 + bucketWidth <= now }) { wrong += 1 }
+            }
+            let frontier = wheel.frontier
+            if open.values.contains(where: { $0 <= frontier }) { wrong += 1 }
+            if wheel.count != open.count { wrong += 1 }
+        }
+        #expect(wrong == 0)
+    }
+}

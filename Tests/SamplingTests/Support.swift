@@ -1,0 +1,173 @@
+import NativeCore
+import OTLP
+import Testing
+
+@testable import Sampling
+
+/// SplitMix64: the same numbers in every run.
+struct SeededGenerator: RandomNumberGenerator {
+    var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
+        return word ^ (word >> 31)
+    }
+
+    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
+    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
+}
+
+/// A protobuf encoder of the tests' own.
+enum Encode {
+    static func varint(_ value: UInt64) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = value
+        while rest > 127 {
+            bytes.append(UInt8(rest % 128) + 128)
+            rest /= 128
+        }
+        return bytes + [UInt8(rest)]
+    }
+
+    static func field(_ number: UInt64, _ payload: [UInt8]) -> [UInt8] {
+        varint(number * 8 + 2) + varint(UInt64(payload.count)) + payload
+    }
+
+    static func number(_ number: UInt64, _ value: UInt64) -> [UInt8] { varint(number * 8) + varint(value) }
+
+    static func fixed64(_ number: UInt64, _ value: UInt64) -> [UInt8] {
+        varint(number * 8 + 1) + (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
+    }
+}
+
+/// A span as values; `bytes` is its message.
+struct TestSpan {
+    var trace: TraceID
+    var id: UInt64 = 1
+    var isRoot = false
+    var start: UInt64 = 1_000_000_000
+    var end: UInt64 = 1_000_000_000
+    var status: UInt64 = 0
+    var filler = 0
+
+    var bytes: [UInt8] {
+        var bytes = Encode.field(1, trace.bytes)
+        bytes += Encode.field(2, (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * UInt64($0))) })
+        if !isRoot { bytes += Encode.field(4, [1, 2, 3, 4, 5, 6, 7, 8]) }
+        if start != 0 { bytes += Encode.fixed64(7, start) }
+        if end != 0 { bytes += Encode.fixed64(8, end) }
+        if status != 0 { bytes += Encode.field(15, Encode.number(3, status)) }
+        if filler > 0 {
+            bytes += Encode.field(5, (0..<filler).map { UInt8(truncatingIfNeeded: 97 + ($0 &+ Int(id)) % 26) })
+        }
+        return bytes
+    }
+}
+
+/// Spans under one resource and scope.
+struct TestGroup: Hashable {
+    var resource: [UInt8]
+    var scope: [UInt8]
+
+    /// A group that differs from those of other numbers.
+    init(_ number: Int, filler: Int = 0) {
+        let name = Array("service-\(number)".utf8) + [UInt8](repeating: 120, count: filler)
+        resource = Encode.field(1, Encode.field(1, Encode.field(1, Array("service.name".utf8)) + Encode.field(2, Encode.field(1, name))))
+        scope = Encode.field(1, Encode.field(1, Array("library-\(number % 3)".utf8)))
+    }
+}
+
+func makeRequest(_ groups: [(TestGroup, [TestSpan])]) -> [UInt8] {
+    groups.flatMap { group, spans in
+        Encode.field(
+            1, group.resource + Encode.field(2, group.scope + spans.flatMap { Encode.field(2, $0.bytes) }))
+    }
+}
+
+let testKeys = HashKeys(7, 11)
+
+/// Walks a request; a test's own requests are well-formed.
+func index(_ body: [UInt8], _ policies: PolicySet) -> RequestIndex {
+    var index = RequestIndex()
+    let walker = RequestWalker(keys: testKeys, interest: policies.interest)
+    do {
+        try walker.walk(body.span, into: &index)
+    } catch {
+        Issue.record("the request is malformed: \(error)")
+    }
+    policies.evaluatePredicates(&index)
+    return index
+}
+
+extension Shard {
+    mutating func take(
+        _ body: [UInt8], _ policies: PolicySet, shard: UInt64 = 0, of shards: UInt64 = 1, now: Int64
+    ) -> IngestResult {
+        ingest(body: body.span, index: SamplingTests.index(body, policies), shard: shard, of: shards, now: now)
+    }
+
+    /// One request with spans under one group.
+    mutating func take(_ spans: [TestSpan], _ policies: PolicySet, group: Int = 0, now: Int64) -> IngestResult {
+        take(makeRequest([(TestGroup(group), spans)]), policies, now: now)
+    }
+
+    mutating func decideAll(now: Int64, early: Bool = false) -> [Decided] {
+        var all: [Decided] = []
+        while let trace = nextDecision(now: now, early: early) {
+            var spans: [KeptSpan] = []
+            if trace.decision.verdict == .sampled {
+                for position in 0..<trace.spanCount {
+                    withSpan(position) { hash, resource, scope, span in
+                        spans.append(
+                            KeptSpan(
+                                groupHash: hash, resource: array(resource), scope: array(scope), span: array(span)))
+                    }
+                }
+                finish(trace)
+            }
+            all.append(
+                Decided(
+                    decision: trace.decision, spanCount: trace.spanCount, spanBytes: trace.spanBytes,
+                    deadline: trace.deadline, hasRoot: trace.hasRoot, spans: spans))
+        }
+        freeDecided()
+        return all
+    }
+}
+
+func array(_ span: Span<UInt8>) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(span.count)
+    for index in span.indices { bytes.append(span[index]) }
+    return bytes
+}
+
+struct KeptSpan: Hashable {
+    var groupHash: UInt64
+    var resource: [UInt8]
+    var scope: [UInt8]
+    var span: [UInt8]
+}
+
+struct Decided {
+    var decision: Decision
+    var spanCount: Int
+    var spanBytes: Int
+    var deadline: Int64
+    var hasRoot: Bool
+    var spans: [KeptSpan]
+}
+
+func named(_ policies: (String, any SamplingPolicy)...) -> [PolicySet.Named] {
+    policies.map { PolicySet.Named(name: $0.0, policy: $0.1) }
+}
+
+let millisecond: Int64 = 1_000_000
+let second: Int64 = 1_000_000_000
+/// Width of one of the wheel's buckets.
+let bucketWidth: Int64 = 1 << DecisionWheel.widthBits

@@ -7,7 +7,7 @@ struct DecisionWheel: ~Copyable {
     static let widthBits: Int64 = 24
 
     private var buckets: [[UInt32]]
-    private let mask: Int
+    private var mask: Int
     /// The oldest bucket that may hold something, as an absolute bucket number.
     private var oldest: Int64
     /// How much of the oldest bucket has been handed out.
@@ -24,10 +24,11 @@ struct DecisionWheel: ~Copyable {
         oldest = now >> Self.widthBits
     }
 
-    /// Puts a trace in. A deadline beyond the horizon is an error of the caller; one in the past is due at once.
+    /// Puts a trace in. A deadline in the past is due at once. One that lies further ahead than the wheel reaches, since hand-outs
+    /// lag behind, makes the wheel larger: by one bucket per 17 ms of the lag.
     mutating func insert(_ index: Int, deadline: Int64) {
         let bucket = max(oldest, deadline >> Self.widthBits)
-        precondition(bucket - oldest <= Int64(mask), "deadline beyond the wheel's horizon")
+        if bucket - oldest > Int64(mask) { reach(bucket) }
         buckets[Int(truncatingIfNeeded: bucket) & mask].append(UInt32(truncatingIfNeeded: index))
         count += 1
     }
@@ -64,6 +65,24 @@ struct DecisionWheel: ~Copyable {
 
     /// Every trace with a deadline up to this time has been handed out.
     var frontier: Int64 { (oldest << Self.widthBits) - 1 }
+
+    /// Makes room for a bucket: an empty wheel is turned on, any other one grows.
+    private mutating func reach(_ bucket: Int64) {
+        if count == 0 {
+            clear(Int(truncatingIfNeeded: oldest) & mask)
+            oldest = bucket - Int64(mask)
+            return
+        }
+        var size = buckets.count
+        while Int64(size) <= bucket - oldest { size <<= 1 }
+        var wider: [[UInt32]] = Array(repeating: [], count: size)
+        for number in oldest...(oldest + Int64(mask)) {
+            let slot = Int(truncatingIfNeeded: number)
+            swap(&wider[slot & (size - 1)], &buckets[slot & mask])
+        }
+        buckets = wider
+        mask = size - 1
+    }
 
     private mutating func clear(_ slot: Int) {
         taken = 0

@@ -124,6 +124,10 @@ package final class Worker {
     private func inflate(_ body: [UInt8], _ payloadStart: Int) throws(GRPCRefusal) -> [UInt8] {
         cells.add(plan.metrics.ingress.receivedGzipBytes, body.count)
         let limit = plan.limits.maximumMessageBytes
+        // The inflater would take zlib's format too; `grpc-encoding: gzip` means gzip.
+        guard body.count >= payloadStart + 2, body[payloadStart] == 0x1f, body[payloadStart + 1] == 0x8b else {
+            throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+        }
         do {
             let inflated = try inflater.inflate(body.span.extracting(payloadStart...), limit: limit)
             cells.add(plan.metrics.ingress.inflatedBodyBytes, inflated.count)

@@ -228,6 +228,16 @@ def test_partial_success_with_only_a_message_is_a_warning(gateway, backend, rng)
         assert "please upgrade" in node.log()
 
 
+@pytest.mark.parametrize("rejected, lost", [(1000, 3), (2**63 - 1, 3), (-5, 0)])
+def test_partial_success_with_senseless_numbers(gateway, backend, rng, rejected, lost):
+    store = backend(partial(rejected, "nonsense"))
+    with gateway([store]) as node, RawClient(node.port) as client:
+        send_traces(client, rng, 1)
+        store.wait_for_request()
+        ledger = node.settle()
+        assert ledger["destinations"]["otlp/a"]["lost"] == lost
+
+
 def test_retries_end_after_max_elapsed_time(gateway, backend, rng):
     store, good = backend(fail(Code.UNAVAILABLE, "for ever")), backend()
     retry = {"initial_interval": "100ms", "max_interval": "200ms", "max_elapsed_time": "1s"}

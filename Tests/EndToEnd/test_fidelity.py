@@ -175,3 +175,43 @@ def test_invalid_utf8_in_the_resource_is_repaired(gateway, backend, rng):
     resource = store.requests()[0].message.resource_spans[0].resource
     assert resource.attributes[0].value.string_value == "sh\ufffdp"
     assert store.ids() == spans.ids(trace)
+
+
+def test_requests_of_many_megabytes(gateway, backend, rng):
+    """Spans of every size in one request: those over a MiB are rejected alone, all others arrive."""
+    store = backend()
+    small = [spans.trace(rng, 8) for _ in range(1000)]
+    large = [spans.span(rng.randbytes(16), rng) for _ in range(12)]
+    for one in large:
+        one.attributes.append(spans.text("payload", "x" * (900 << 10)))
+    huge = spans.span(rng.randbytes(16), rng)
+    huge.attributes.append(spans.text("payload", "x" * (5 << 20)))
+    taken = [s for t in small for s in t] + large
+    with gateway([store], decision_wait="1s") as node, RawClient(node.port) as client:
+        for gzip in (False, True):
+            outcome = client.export(spans.request(taken + [huge]), gzip=gzip, timeout=30)
+            assert outcome.ok and outcome.response.partial_success.rejected_spans == 1, outcome
+            store.wait_for_spans(len(taken), timeout=30)
+            if not gzip:
+                node.settle()
+                store.assert_exactly(taken)
+        node.settle()
+    assert max(len(r.raw) for r in store.requests()) <= 3.5 * 1024 * 1024
+
+
+def test_resource_of_a_megabyte(gateway, backend, rng):
+    """A resource too large to be kept beside every span: its spans are rejected, the others of the request are not."""
+    store = backend()
+    request = spans.request(spans.trace(rng, 3))
+    request.resource_spans[0].resource.attributes.append(spans.text("environment", "x" * (1 << 20)))
+    honest = spans.trace(rng, 3)
+    request.resource_spans.extend(spans.request(honest).resource_spans)
+    with gateway([store]) as node, RawClient(node.port) as client:
+        outcome = client.export(request)
+        assert outcome.ok, outcome
+        node.settle()
+    if outcome.response.partial_success.rejected_spans:
+        assert outcome.response.partial_success.rejected_spans == 3
+        store.assert_exactly(honest)
+    else:
+        assert len(store.spans()) == 6

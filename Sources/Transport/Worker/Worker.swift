@@ -150,13 +150,16 @@ package final class Worker {
         let groupLimit = Shard.maximumGroupBytes
         guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
         let groups = index.groups
+        var left = 0
+        // Counted beside: while `records` is being changed, no other part of `index` may be.
         index.records.removeAll { record in
             let group = groups[Int(record.group)]
             let isTooLarge =
                 Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
-            if isTooLarge { index.rejected.add(.tooLarge) }
+            if isTooLarge { left += 1 }
             return isTooLarge
         }
+        index.rejected.add(.tooLarge, spans: left)
     }
 
     /// Law 2: room in every target first, then commit to all.

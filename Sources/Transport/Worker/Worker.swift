@@ -154,6 +154,7 @@ package final class Worker {
         let groupLimit = Shard.maximumGroupBytes
         guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
         let groups = index.groups
+        // Counted beside: while `records` is being changed, no other part of `index` may be.
         var tooLarge = 0
         index.records.removeAll { record in
             let group = groups[Int(record.group)]

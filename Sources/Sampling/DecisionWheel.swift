@@ -24,11 +24,11 @@ struct DecisionWheel: ~Copyable {
         oldest = now >> Self.widthBits
     }
 
-    /// Puts a trace in. A deadline in the past is due at once. One beyond the horizon, as when decisions have been held
-    /// back for long, makes the wheel wider.
+    /// Puts a trace in. A deadline in the past is due at once. One that lies further ahead than the wheel reaches, since hand-outs
+    /// lag behind, makes the wheel larger: by one bucket per 17 ms of the lag.
     mutating func insert(_ index: Int, deadline: Int64) {
         let bucket = max(oldest, deadline >> Self.widthBits)
-        while bucket - oldest > Int64(mask) { widen() }
+        if bucket - oldest > Int64(mask) { reach(bucket) }
         buckets[Int(truncatingIfNeeded: bucket) & mask].append(UInt32(truncatingIfNeeded: index))
         count += 1
     }
@@ -66,16 +66,22 @@ struct DecisionWheel: ~Copyable {
     /// Every trace with a deadline up to this time has been handed out.
     var frontier: Int64 { (oldest << Self.widthBits) - 1 }
 
-    /// Twice as many buckets, each at its place by its absolute number.
-    private mutating func widen() {
-        let wider = mask * 2 + 1
-        var moved: [[UInt32]] = Array(repeating: [], count: wider + 1)
-        for number in oldest...(oldest + Int64(mask)) {
-            let from = Int(truncatingIfNeeded: number) & mask
-            swap(&moved[Int(truncatingIfNeeded: number) & wider], &buckets[from])
+    /// Makes room for a bucket: an empty wheel is turned on, any other one grows.
+    private mutating func reach(_ bucket: Int64) {
+        if count == 0 {
+            clear(Int(truncatingIfNeeded: oldest) & mask)
+            oldest = bucket - Int64(mask)
+            return
         }
-        buckets = moved
-        mask = wider
+        var size = buckets.count
+        while Int64(size) <= bucket - oldest { size <<= 1 }
+        var wider: [[UInt32]] = Array(repeating: [], count: size)
+        for number in oldest...(oldest + Int64(mask)) {
+            let slot = Int(truncatingIfNeeded: number)
+            swap(&wider[slot & (size - 1)], &buckets[slot & mask])
+        }
+        buckets = wider
+        mask = size - 1
     }
 
     private mutating func clear(_ slot: Int) {

@@ -61,13 +61,15 @@ struct TraceTable: ~Copyable {
         stripes[stripe].slots.prefetch(Int(truncatingIfNeeded: Self.tag(hash)) & mask)
     }
 
-    /// Fetches the summary that the trace's home slot names, which mostly is the trace's own.
+    /// Fetches the summary that the trace's home slot names, which mostly is the trace's own; false if it names none.
     @inline(__always)
-    func prefetchSummary(_ hash: UInt64) {
+    func prefetchSummary(_ hash: UInt64) -> Bool {
         let stripe = Self.stripe(hash)
         let mask = stripes[stripe].slots.count - 1
         let slot = stripes[stripe].slots[Int(truncatingIfNeeded: Self.tag(hash)) & mask]
-        if slot != 0 { entries.prefetch(Int(slot & 0xffff_ffff) - 1) }
+        if slot == 0 { return false }
+        entries.prefetch(Int(slot & 0xffff_ffff) - 1)
+        return true
     }
 
     func prefetch(_ index: Int) { entries.prefetch(index) }

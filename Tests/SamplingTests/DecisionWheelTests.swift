@@ -138,4 +138,43 @@ import Testing
         }
         #expect(wrong == 0)
     }
+
+    /// Hand-outs lag: what is put in lies further ahead than the wheel was made for.
+    @Test func growsWhenHandOutsLag() {
+        for seed in 0..<40 as Range<UInt64> {
+            var random = SeededGenerator(seed)
+            var now = Int64(random.below(1000)) * second
+            var wheel = DecisionWheel(now: now, horizon: second)
+            var open: [Int: Int64] = [:]
+            var wrong = 0
+            for step in 0..<600 {
+                now += Int64(random.below(100)) * millisecond
+                wheel.insert(step, deadline: now + second)
+                open[step] = now + second
+                guard random.chance(2) else { continue }
+                var last: Int64 = 0
+                while let index = wheel.next(now: now) {
+                    let deadline = open.removeValue(forKey: index) ?? .max
+                    if deadline > now || deadline >> DecisionWheel.widthBits < last { wrong += 1 }
+                    last = deadline >> DecisionWheel.widthBits
+                    // Not all at once: the bucket being handed out is one of those that move.
+                    if random.chance(10) { break }
+                }
+            }
+            while let index = wheel.next(now: now + 2 * second) { if open.removeValue(forKey: index) == nil { wrong += 1 } }
+            #expect(wrong == 0 && open.isEmpty)
+        }
+    }
+
+    /// An empty wheel that nobody asked for a long time is not made larger for it.
+    @Test func anEmptyWheelIsTurnedOn() {
+        var wheel = DecisionWheel(now: 0, horizon: second)
+        wheel.insert(1, deadline: second)
+        let first = Self.takeAll(&wheel, now: second + bucketWidth)
+        let year = 365 * 24 * 3600 * second
+        wheel.insert(2, deadline: year + second)
+        let early = Self.takeAll(&wheel, now: year + second - 1)
+        let due = Self.takeAll(&wheel, now: year + second + bucketWidth)
+        #expect(first == [1] && early == [] && due == [2])
+    }
 }

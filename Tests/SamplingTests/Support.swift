@@ -63,7 +63,7 @@ struct TestSpan {
         if end != 0 { bytes += Encode.fixed64(8, end) }
         if status != 0 { bytes += Encode.field(15, Encode.number(3, status)) }
         if filler > 0 {
-            bytes += Encode.field(5, (0..<filler).map { UInt8(truncatingIfNeeded: 97 + ($0 &+ Int(id)) % 26) })
+            bytes += Encode.field(5, (0..<filler).map { 97 + UInt8((UInt64($0) &+ id) % 26) })
         }
         return bytes
     }

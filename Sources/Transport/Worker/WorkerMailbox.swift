@@ -26,8 +26,9 @@ package final class WorkerMailbox: Sendable {
 
     /// Receiver: takes what is there, at most `limit` requests. Returns whether more may be waiting.
     package func drain(limit: Int, _ take: (ReceivedRequest) -> Void) -> Bool {
-        // Cleared first: what is pushed from now on wakes the receiver again, so nothing is missed.
-        isAwake.store(false, ordering: .sequentiallyConsistent)
+        // Cleared first: what is pushed from now on wakes the receiver again, so nothing is missed. An exchange, since it must
+        // see what was pushed before by a sender that found the flag set: a store would not be ordered behind that.
+        _ = isAwake.exchange(false, ordering: .acquiringAndReleasing)
         var left = limit
         for ring in rings {
             while left > 0, let request = ring.pop() {

@@ -1,0 +1,107 @@
+import NIOCore
+import NIOPosix
+import OTLP
+import Testing
+
+@testable import Transport
+
+/// Hand-over between threads. For ThreadSanitizer as well.
+@Suite struct MailboxTests {
+    static func message(_ number: Int) -> ReceivedRequest {
+        ReceivedRequest(body: Encode.varint(UInt64(number)), payloadStart: number, index: RequestIndex())
+    }
+
+    @Test func holdsWhatItSaysAndKeepsOrder() {
+        let mailbox = WorkerMailbox(senders: 2)
+        for number in 0..<WorkerMailbox.slotsPerSender {
+            #expect(mailbox.hasRoom(from: 0))
+            #expect(mailbox.push(Self.message(number), from: 0) == (number == 0))
+        }
+        #expect(!mailbox.hasRoom(from: 0) && mailbox.hasRoom(from: 1))
+        #expect(!mailbox.push(Self.message(999), from: 1))
+        var taken: [Int] = []
+        #expect(mailbox.drain(limit: 100) { taken.append($0.payloadStart) })
+        #expect(taken == Array(0..<100))
+        #expect(mailbox.hasRoom(from: 0))
+        #expect(!mailbox.drain(limit: 1000) { taken.append($0.payloadStart) })
+        #expect(taken == Array(0..<WorkerMailbox.slotsPerSender) + [999])
+        #expect(!mailbox.drain(limit: 1000) { _ in Issue.record("nothing is left") })
+        #expect(mailbox.push(Self.message(1), from: 0))
+    }
+
+    @Test func pushingWithoutRoomTraps() async {
+        await #expect(processExitsWith: .failure) {
+            let mailbox = WorkerMailbox(senders: 1)
+            for number in 0...WorkerMailbox.slotsPerSender { _ = mailbox.push(Self.message(number), from: 0) }
+        }
+    }
+
+    /// The receiver looks only when it is told to: a lost wake-up would leave messages lying.
+    @Test(.timeLimit(.minutes(2))) func noWakeUpIsLost() async throws {
+        let senders = 3
+        let perSender = 20_000
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: senders + 1)
+        let loops = Array(group.makeIterator())
+        let mailbox = WorkerMailbox(senders: senders)
+        let receiver = loops[senders]
+        let received = Counter()
+        let disorder = Counter()
+        let wakes = Counter()
+        final class State {
+            var next: [Int]
+            init(_ senders: Int) { next = Array(repeating: 0, count: senders) }
+        }
+        let state = try await receiver.submit { NIOLoopBound(State(senders), eventLoop: receiver) }.get()
+        @Sendable func look() {
+            wakes.add(1)
+            let more = mailbox.drain(limit: 7) { message in
+                let (sender, number) = message.payloadStart.quotientAndRemainder(dividingBy: 1_000_000)
+                if state.value.next[sender] != number { disorder.add(1) }
+                state.value.next[sender] = number + 1
+                received.add(1)
+            }
+            if more { receiver.execute { look() } }
+        }
+        await withTaskGroup(of: Void.self) { tasks in
+            for sender in 0..<senders {
+                tasks.addTask {
+                    try? await loops[sender].submit {
+                        var number = 0
+                        while number < perSender {
+                            guard mailbox.hasRoom(from: sender) else {
+                                // The receiver has been woken: it makes room in time.
+                                continue
+                            }
+                            if mailbox.push(Self.message(sender * 1_000_000 + number), from: sender) { receiver.execute { look() } }
+                            number += 1
+                        }
+                    }.get()
+                }
+            }
+            await tasks.waitForAll()
+        }
+        let deadline = NIODeadline.now() + .seconds(20)
+        while received.value < senders * perSender && NIODeadline.now() < deadline {
+            try await receiver.submit {}.get()
+        }
+        #expect(received.value == senders * perSender)
+        #expect(disorder.value == 0)
+        #expect(wakes.value > 0)
+        try await group.shutdownGracefully()
+    }
+
+    @Test func memoryBudget() {
+        let budget = MemoryBudget(limitBytes: 1000 << 20, softLimitBytes: 100 << 20)
+        let baseline = budget.usedBytes
+        #expect(baseline > 0 && baseline < 64 << 20)
+        let room = (100 << 20) - baseline
+        #expect(budget.admits(bytes: room - 1) && !budget.admits(bytes: room))
+        budget.mappedChanged(by: 10 << 20)
+        #expect(budget.usedBytes == baseline + 10 << 20)
+        #expect(budget.admits(bytes: room - (10 << 20) - 1) && !budget.admits(bytes: room - (10 << 20)))
+        budget.mappedChanged(by: -(10 << 20))
+        #expect(budget.usedBytes == baseline && budget.admits(bytes: 0))
+        budget.refreshHeap()
+        #expect(budget.usedBytes > baseline)
+    }
+}

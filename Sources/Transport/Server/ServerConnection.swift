@@ -102,6 +102,8 @@ package final class ServerConnection: ChannelInboundHandler {
     private func pump() {
         guard let context, !isClosing else { return }
         if !HTTP2Pump.pump(&session, context) { end(.protocolError) }
+        // A stream ends when the last frame of its answer goes out.
+        handleEvents()
     }
 
     /// Says what there is to say and closes.

@@ -225,6 +225,14 @@ final class Caller {
         Issue.record("the two sides never stop talking")
     }
 
+    /// Reads what the server says, and says nothing.
+    func listen() throws {
+        while let buffer = try channel.readOutbound(as: ByteBuffer.self) {
+            try session.receive(buffer.readableBytesUInt8Span)
+        }
+        while let event = session.nextEvent() { note(event) }
+    }
+
     private func note(_ event: HTTP2Event) {
         switch event {
         case .headers(let stream): replies[stream, default: Reply()].headers = session.headers(of: stream)

@@ -237,9 +237,9 @@ extension ConfigNode {
 }
 
 /// Text as a message may carry it: on one line and not longer than a message should be.
-package func clipped(_ text: String) -> String {
-    let line = String(text.prefix(60).map { $0.isNewline || $0 == "\t" ? " " : $0 })
-    return text.dropFirst(60).isEmpty ? line : line + "..."
+package func clipped(_ text: String, to length: Int = 60) -> String {
+    let line = String(text.prefix(length).map { $0.isNewline || $0 == "\t" ? " " : $0 })
+    return text.dropFirst(length).isEmpty ? line : line + "..."
 }
 
 /// One text of a list, with its place.

@@ -35,7 +35,7 @@ package enum TransportFailure: Sendable, Equatable {
 /// What came back for one export attempt.
 package enum GRPCAnswer: Sendable, Equatable {
     /// A gRPC status.
-    /// - `code`: grpc-status; `message`: grpc-message, percent-decoded or not;
+    /// - `code`: grpc-status; `message`: grpc-message, percent-decoded or not, and for code 0 that of `partial_success`;
     ///   `retryDelay`: nanoseconds of `google.rpc.RetryInfo`, nil if there was none;
     ///   `rejectedSpans`: of `partial_success`, only looked at for code 0.
     case status(code: Int, message: [UInt8], retryDelay: Int64?, rejectedSpans: Int)

@@ -6,9 +6,11 @@ internal import Glibc
 /// For tables that are large and probed at random: from 2 MiB on the kernel is asked for huge pages, and `prefetch` hides the
 /// way to memory. Indexes are checked. Owned by one worker; freed to the system at once with its owner, not through the
 /// allocator. `Element`s must be valid when all their bits are zero.
-@safe package struct PagedBuffer<Element: BitwiseCopyable>: ~Copyable {
+///
+/// Public, though no product hands it out: Swift 6.3 does not inline `package` members across modules.
+@safe public struct PagedBuffer<Element: BitwiseCopyable>: ~Copyable {
     @usableFromInline let base: UnsafeMutablePointer<Element>
-    package let count: Int
+    public let count: Int
     private let mappedBytes: Int
 
     /// Takes address room for `count` elements; memory is used only where elements are written (in pages, or in 2 MiB
@@ -42,7 +44,7 @@ internal import Glibc
 
     /// - Complexity: O(1), one bounds check.
     @inlinable
-    package subscript(_ index: Int) -> Element {
+    public subscript(_ index: Int) -> Element {
         @inline(__always)
         unsafeAddress {
             precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
@@ -57,7 +59,7 @@ internal import Glibc
 
     /// Fetches the element's cache line ahead of its use. Any index is allowed.
     @inlinable @inline(__always)
-    package func prefetch(_ index: Int) {
+    public func prefetch(_ index: Int) {
         if UInt(bitPattern: index) < UInt(bitPattern: count) { unsafe prefetchLine(UnsafeRawPointer(base + index)) }
     }
 

@@ -7,36 +7,38 @@
 /// part of the header, and its spans are counted as `SpanRejection.unsupportedField`.
 ///
 /// Groups aren't deduplicated: equal headers have equal hashes, whoever merges compares the bytes.
-package struct GroupRecord: Sendable, BitwiseCopyable {
+///
+/// Public, though no product hands it out: Swift 6.3 does not inline `package` members across modules.
+public struct GroupRecord: Sendable, BitwiseCopyable {
     /// Where the ResourceSpans header begins in `RequestIndex.groupBytes`.
-    package var resourceOffset: UInt32
+    public var resourceOffset: UInt32
     /// The length of the ResourceSpans header in bytes; groups of one resource share it.
-    package var resourceLength: UInt32
+    public var resourceLength: UInt32
     /// Where the ScopeSpans header begins in `RequestIndex.groupBytes`.
-    package var scopeOffset: UInt32
+    public var scopeOffset: UInt32
     /// The length of the ScopeSpans header in bytes.
-    package var scopeLength: UInt32
+    public var scopeLength: UInt32
     /// The first of this resource's entries in `RequestIndex.resourceHits`.
-    package var resourceHitStart: UInt32
+    public var resourceHitStart: UInt32
     /// How many entries of `RequestIndex.resourceHits` are this resource's; groups share them.
-    package var resourceHitCount: UInt32
+    public var resourceHitCount: UInt32
     /// The keyed hash of the ResourceSpans header.
-    package var resourceHash: UInt64
+    public var resourceHash: UInt64
     /// The keyed hash of the ScopeSpans header.
-    package var scopeHash: UInt64
+    public var scopeHash: UInt64
     /// Both hashes mixed: what to look a group up by.
-    package var groupHash: UInt64
+    public var groupHash: UInt64
 
     /// The ResourceSpans header as a range of `RequestIndex.groupBytes`.
-    @inlinable package var resourceRange: Range<Int> {
+    @inlinable public var resourceRange: Range<Int> {
         Int(resourceOffset)..<(Int(resourceOffset) + Int(resourceLength))
     }
     /// The ScopeSpans header as a range of `RequestIndex.groupBytes`.
-    @inlinable package var scopeRange: Range<Int> {
+    @inlinable public var scopeRange: Range<Int> {
         Int(scopeOffset)..<(Int(scopeOffset) + Int(scopeLength))
     }
     /// This resource's entries in `RequestIndex.resourceHits`.
-    @inlinable package var resourceHitRange: Range<Int> {
+    @inlinable public var resourceHitRange: Range<Int> {
         Int(resourceHitStart)..<(Int(resourceHitStart) + Int(resourceHitCount))
     }
 }

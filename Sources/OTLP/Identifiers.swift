@@ -2,20 +2,27 @@
 ///
 /// `high` and `low` are the big-endian reading of the wire bytes, so comparing `(high, low)` orders
 /// identifiers as their hex texts. An all-zero identifier is invalid by the specification.
-package struct TraceID: Hashable, Sendable, BitwiseCopyable {
+///
+/// Public, though no product hands it out: Swift 6.3 does not inline `package` members across modules.
+public struct TraceID: Hashable, Sendable, BitwiseCopyable {
     /// Bytes 0-7 of the wire form, read big-endian.
-    package var high: UInt64
+    public var high: UInt64
     /// Bytes 8-15 of the wire form, read big-endian.
-    package var low: UInt64
+    public var low: UInt64
 
     /// Creates an identifier from its two halves.
-    @inlinable package init(high: UInt64, low: UInt64) {
+    @inlinable public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
     /// Whether every byte is zero, which the specification forbids.
-    @inlinable package var isZero: Bool { (high | low) == 0 }
+    @inlinable public var isZero: Bool { (high | low) == 0 }
+
+    @inlinable @inline(__always)
+    public static func == (left: TraceID, right: TraceID) -> Bool {
+        (left.high ^ right.high) | (left.low ^ right.low) == 0
+    }
 
     /// Reads 32 hex digits of either case; `nil` for any other text.
     package init?(hex: some Sequence<UInt8>) {
@@ -53,7 +60,7 @@ package struct TraceID: Hashable, Sendable, BitwiseCopyable {
 
 extension TraceID: CustomStringConvertible {
     /// The 32 lowercase hex digits; for logs and error texts only.
-    package var description: String { String(decoding: hexBytes, as: UTF8.self) }
+    public var description: String { String(decoding: hexBytes, as: UTF8.self) }
 }
 
 /// The 8-byte identifier of a span within its trace: the big-endian reading of the wire bytes.

@@ -2,29 +2,31 @@
 ///
 /// The span itself stays where it is: `offset` and `length` give the Span message's payload (without
 /// tag and length) inside the request body. `RequestWalker` fills everything but `predicates`.
-package struct SpanRecord: Sendable, BitwiseCopyable {
+///
+/// Public, though no product hands it out: Swift 6.3 does not inline `package` members across modules.
+public struct SpanRecord: Sendable, BitwiseCopyable {
     /// The trace the span belongs to; never zero.
-    package var traceID: TraceID
+    public var traceID: TraceID
     /// `HashKeys.hash(traceID)`: high bits choose the shard, low bits the table slot.
-    package var hash: UInt64
+    public var hash: UInt64
     /// When the span began, in nanoseconds since 1970; 0 if not given.
-    package var startTimeUnixNano: UInt64
+    public var startTimeUnixNano: UInt64
     /// When the span ended, in nanoseconds since 1970; not necessarily after the start.
-    package var endTimeUnixNano: UInt64
+    public var endTimeUnixNano: UInt64
     /// One bit per span predicate that holds; 0 until Sampling sets it.
-    package var predicates: UInt64
+    public var predicates: UInt64
     /// Where the span's payload begins in the body, in bytes.
-    package var offset: UInt32
+    public var offset: UInt32
     /// The length of the span's payload in bytes.
-    package var length: UInt32
+    public var length: UInt32
     /// The index of the span's resource and scope in `RequestIndex.groups`.
-    package var group: UInt32
+    public var group: UInt32
     /// Status code, root and sampled bits.
-    package var flags: SpanFlags
+    public var flags: SpanFlags
 
     /// Creates a record from all its fields.
     @inlinable @inline(__always)
-    package init(
+    public init(
         traceID: TraceID, hash: UInt64, startTimeUnixNano: UInt64, endTimeUnixNano: UInt64,
         predicates: UInt64 = 0, offset: UInt32, length: UInt32, group: UInt32, flags: SpanFlags
     ) {
@@ -40,33 +42,35 @@ package struct SpanRecord: Sendable, BitwiseCopyable {
     }
 
     /// The span's payload as a range of the body.
-    @inlinable package var range: Range<Int> { Int(offset)..<(Int(offset) + Int(length)) }
+    @inlinable public var range: Range<Int> { Int(offset)..<(Int(offset) + Int(length)) }
 
     /// End minus start in nanoseconds; 0 where the end lies before the start.
-    @inlinable package var durationNanoseconds: UInt64 {
+    @inlinable public var durationNanoseconds: UInt64 {
         endTimeUnixNano > startTimeUnixNano ? endTimeUnixNano - startTimeUnixNano : 0
     }
 }
 
 /// A span's status code (bits 0-1) and single-bit facts, in 32 bits.
-package struct SpanFlags: OptionSet, Sendable, BitwiseCopyable {
+///
+/// Public, though no product hands it out: Swift 6.3 does not inline `package` members across modules.
+public struct SpanFlags: OptionSet, Sendable, BitwiseCopyable {
     /// The bits.
-    package var rawValue: UInt32
+    public var rawValue: UInt32
 
     /// Creates flags from their bits.
-    @inlinable package init(rawValue: UInt32) { self.rawValue = rawValue }
+    @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// The span has no parent: the field is absent, empty or eight zero bytes.
-    @inlinable package static var isRoot: SpanFlags { SpanFlags(rawValue: 1 << 2) }
+    @inlinable public static var isRoot: SpanFlags { SpanFlags(rawValue: 1 << 2) }
     /// The W3C `sampled` trace flag is set in the span's `flags` field.
-    @inlinable package static var w3cSampled: SpanFlags { SpanFlags(rawValue: 1 << 3) }
+    @inlinable public static var w3cSampled: SpanFlags { SpanFlags(rawValue: 1 << 3) }
     /// Reserved: the span's strings hold bytes above 0x7f.
     ///
     /// The walker doesn't set it.
-    @inlinable package static var hasNonASCII: SpanFlags { SpanFlags(rawValue: 1 << 4) }
+    @inlinable public static var hasNonASCII: SpanFlags { SpanFlags(rawValue: 1 << 4) }
 
     /// 0 UNSET, 1 OK, 2 ERROR; a code that OTLP doesn't know counts as UNSET.
-    @inlinable package var statusCode: UInt32 { rawValue & 3 }
+    @inlinable public var statusCode: UInt32 { rawValue & 3 }
     /// Whether the status code is ERROR.
-    @inlinable package var isError: Bool { rawValue & 3 == 2 }
+    @inlinable public var isError: Bool { rawValue & 3 == 2 }
 }

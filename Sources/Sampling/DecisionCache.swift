@@ -25,12 +25,15 @@ package struct Decision: Sendable, Equatable {
 
 /// Decisions by full 128-bit trace id, bounded, with the least recently used forgotten first.
 ///
-/// Set-associative: the hash chooses a set of eight entries (192 bytes); in it the one with the oldest use makes room. That is an
-/// LRU within sets, not over all; with ids spread by a keyed hash an entry lives for about 0.7 to 1.3 times as long as in an
-/// exact one. Owned by one shard; 24 bytes per entry, used as it fills.
+/// Set-associative: the hash chooses a set of eight entries; in it the one with the oldest use makes room. That is an LRU within
+/// sets, not over all; with ids spread by a keyed hash an entry lives for about 0.7 to 1.3 times as long as in an exact one.
+/// A set is three cache lines: the first has the eight states with 14 bits of hash each, so that looking for what is not there,
+/// the usual case, touches one line. Owned by one shard; 24 bytes per entry, used as it fills.
 struct DecisionCache: ~Copyable {
     private static let ways = 8
-    private var entries: PagedBuffer<DecisionCacheEntry>
+    /// Eight states, then eight ids of two words.
+    private static let setWords = 24
+    private var words: PagedBuffer<UInt64>
     private let setMask: Int
     private var clock: UInt32 = 0
     private(set) var count = 0
@@ -41,29 +44,30 @@ struct DecisionCache: ~Copyable {
         var sets = 1
         while sets * Self.ways < capacity { sets <<= 1 }
         setMask = sets - 1
-        entries = PagedBuffer(count: sets * Self.ways)
+        words = PagedBuffer(count: sets * Self.setWords)
     }
 
-    var capacity: Int { entries.count }
+    var capacity: Int { words.count / Self.setWords * Self.ways }
 
-    func prefetch(_ hash: UInt64) {
-        let start = set(hash)
-        entries.prefetch(start)
-        entries.prefetch(start + 4)
-    }
+    /// Fetches the first line of the trace's set.
+    func prefetch(_ hash: UInt64) { words.prefetch(set(hash)) }
+
+    // A state: bits 0-1 verdict plus one (all zero: empty), 2-17 policy plus one, 18-31 tag, 32-63 time of last use.
 
     /// The remembered decision; finding it counts as a use.
     mutating func find(_ traceID: TraceID, hash: UInt64) -> Decision? {
         let start = set(hash)
-        for index in start..<start + Self.ways {
-            let state = entries[index].state
-            if state != 0 && entries[index].low == traceID.low && entries[index].high == traceID.high {
-                clock &+= 1
-                entries[index].state = state & 0xffff_ffff | UInt64(clock) << 32
-                guard let verdict = Verdict(rawValue: UInt8(state & 3) - 1) else { return nil }
-                let policy = UInt16(truncatingIfNeeded: state >> 16)
-                return Decision(verdict: verdict, policy: policy == 0 ? nil : policy - 1)
-            }
+        let tag = Self.tag(hash)
+        for way in 0..<Self.ways {
+            let state = words[start + way]
+            guard state & Self.tagMask == tag, state & 3 != 0 else { continue }
+            let id = start + Self.ways + 2 * way
+            guard words[id] == traceID.high, words[id + 1] == traceID.low else { continue }
+            clock &+= 1
+            words[start + way] = state & 0xffff_ffff | UInt64(clock) << 32
+            guard let verdict = Verdict(rawValue: UInt8(state & 3) - 1) else { return nil }
+            let policy = UInt16(truncatingIfNeeded: state >> 2)
+            return Decision(verdict: verdict, policy: policy == 0 ? nil : policy - 1)
         }
         return nil
     }
@@ -72,36 +76,34 @@ struct DecisionCache: ~Copyable {
     mutating func insert(_ traceID: TraceID, hash: UInt64, _ decision: Decision) {
         let start = set(hash)
         clock &+= 1
-        var victim = start
+        var victim = 0
         var oldestAge: UInt32 = 0
-        for index in start..<start + Self.ways {
-            let state = entries[index].state
-            if state == 0 {
-                victim = index
+        for way in 0..<Self.ways {
+            let state = words[start + way]
+            if state & 3 == 0 {
+                victim = way
                 count += 1
                 break
             }
             let age = clock &- UInt32(truncatingIfNeeded: state >> 32)
             if age > oldestAge {
                 oldestAge = age
-                victim = index
+                victim = way
             }
         }
         let policy = decision.policy.map { UInt64($0) + 1 } ?? 0
-        let state = UInt64(decision.verdict.rawValue) + 1 | policy << 16 | UInt64(clock) << 32
-        entries[victim] = DecisionCacheEntry(high: traceID.high, low: traceID.low, state: state)
+        words[start + victim] =
+            UInt64(decision.verdict.rawValue) + 1 | policy << 2 | Self.tag(hash) | UInt64(clock) << 32
+        words[start + Self.ways + 2 * victim] = traceID.high
+        words[start + Self.ways + 2 * victim + 1] = traceID.low
     }
+
+    private static let tagMask: UInt64 = 0x3fff << 18
+
+    /// The lowest bits of the hash, which the set number leaves out.
+    private static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x3fff) << 18 }
 
     private func set(_ hash: UInt64) -> Int {
-        // Other bits than the table's slots use, so that one trace's places are independent.
-        (Int(truncatingIfNeeded: hash >> 20) & setMask) * Self.ways
+        (Int(truncatingIfNeeded: hash >> 20) & setMask) * Self.setWords
     }
-}
-
-/// One remembered decision, 24 bytes.
-struct DecisionCacheEntry: BitwiseCopyable {
-    var high: UInt64
-    var low: UInt64
-    /// Bits 0-1 verdict plus one (all zero: empty), 16-31 policy plus one, 32-63 time of last use.
-    var state: UInt64
 }

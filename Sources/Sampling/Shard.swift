@@ -163,7 +163,11 @@ package struct Shard: ~Copyable {
     private func prefetch(_ records: Span<SpanRecord>, _ position: Int) {
         // Two steps: the slot twelve spans ahead, and what it names six spans ahead.
         if position + 12 < records.count { table.prefetchSlot(records[position + 12].hash) }
-        if position + 6 < records.count { table.prefetchSummary(records[position + 6].hash) }
+        if position + 6 < records.count {
+            let hash = records[position + 6].hash
+            // An empty home slot: most likely a new trace, and the cache will be asked for it.
+            if !table.prefetchSummary(hash) { notSampledCache?.prefetch(hash) }
+        }
     }
 
     /// Moves a trace's decision to an earlier time, never to a later one. Its first place in the wheel becomes stale.
@@ -201,7 +205,7 @@ package struct Shard: ~Copyable {
             due = wheel.next(now: now, all: early)
         }
         guard let index = due else { return nil }
-        if let ahead = wheel.peek(8) { table.prefetch(ahead) }
+        prefetchDecisions()
         context.now = now
         let decision = policies.decide(table[index], &context, verdicts: &tally)
         let decided = DecidedTrace(
@@ -213,6 +217,15 @@ package struct Shard: ~Copyable {
             finish(decided)
         }
         return decided
+    }
+
+    /// Deciding touches a summary, its index slot and a set of the cache: fetched twelve and six decisions ahead.
+    private func prefetchDecisions() {
+        if let ahead = wheel.peek(12) { table.prefetch(ahead) }
+        guard let ahead = wheel.peek(6) else { return }
+        let hash = table[ahead].hash
+        table.prefetchSlot(hash)
+        notSampledCache?.prefetch(hash)
     }
 
     /// Calls for the span number `position` (in order of arrival) of the sampled trace that was decided last:

@@ -39,18 +39,13 @@ struct TraceTable: ~Copyable {
         stripes.reserveCapacity(Self.stripeCount)
         for _ in 0..<Self.stripeCount {
             stripes.append(TraceTableStripe(slots: PagedBuffer(count: Self.minimumSlots)))
+            memoryBytes += stripes[stripes.count - 1].slots.capacityBytes
         }
     }
 
     /// Bytes of memory in use for index and summaries.
-    var memoryBytes: Int {
-        var total = 0
-        for index in 0..<stripes.count { total += stripes[index].slots.capacityBytes }
-        for chunk in chunks where chunk.isTouched {
-            total += Self.chunkSize * MemoryLayout<TraceSummary>.stride
-        }
-        return total
-    }
+    private(set) var memoryBytes = 0
+    private static let chunkBytes = chunkSize * MemoryLayout<TraceSummary>.stride
 
     @inline(__always)
     private static func stripe(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash & (1 << stripeBits - 1)) }
@@ -66,13 +61,15 @@ struct TraceTable: ~Copyable {
         stripes[stripe].slots.prefetch(Int(truncatingIfNeeded: Self.tag(hash)) & mask)
     }
 
-    /// Fetches the summary that the trace's home slot names, which mostly is the trace's own.
+    /// Fetches the summary that the trace's home slot names, which mostly is the trace's own; false if it names none.
     @inline(__always)
-    func prefetchSummary(_ hash: UInt64) {
+    func prefetchSummary(_ hash: UInt64) -> Bool {
         let stripe = Self.stripe(hash)
         let mask = stripes[stripe].slots.count - 1
         let slot = stripes[stripe].slots[Int(truncatingIfNeeded: Self.tag(hash)) & mask]
-        if slot != 0 { entries.prefetch(Int(slot & 0xffff_ffff) - 1) }
+        if slot == 0 { return false }
+        entries.prefetch(Int(slot & 0xffff_ffff) - 1)
+        return true
     }
 
     func prefetch(_ index: Int) { entries.prefetch(index) }
@@ -152,6 +149,7 @@ struct TraceTable: ~Copyable {
             if index <= roomFrom { continue }
             entries.discard(index * Self.chunkSize..<(index + 1) * Self.chunkSize)
             chunks[index] = Chunk()
+            memoryBytes -= Self.chunkBytes
         }
     }
 
@@ -166,7 +164,9 @@ struct TraceTable: ~Copyable {
 
     private mutating func resize(_ stripe: Int, to size: Int) {
         var old = PagedBuffer<UInt64>(count: size)
+        memoryBytes += old.capacityBytes
         swap(&old, &stripes[stripe].slots)
+        memoryBytes -= old.capacityBytes
         for position in 0..<old.count where old[position] != 0 { place(old[position], in: stripe) }
     }
 
@@ -185,7 +185,10 @@ struct TraceTable: ~Copyable {
                 let index = base + chunks[roomFrom].fresh
                 chunks[roomFrom].fresh += 1
                 chunks[roomFrom].live += 1
-                chunks[roomFrom].isTouched = true
+                if !chunks[roomFrom].isTouched {
+                    chunks[roomFrom].isTouched = true
+                    memoryBytes += Self.chunkBytes
+                }
                 return index
             }
             roomFrom += 1

@@ -20,6 +20,6 @@ struct Tailgate: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, ValidateCommand.self, ConfigCommand.self, LoadCommand.self,
-            SinkCommand.self,
+            SinkCommand.self, DemoCommand.self,
         ])
 }

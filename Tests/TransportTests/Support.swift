@@ -290,3 +290,10 @@ final class Counter: Sendable {
     var value: Int { number.load(ordering: .relaxed) }
     func add(_ amount: Int) { number.add(amount, ordering: .relaxed) }
 }
+
+extension ExportRequest {
+    /// A request of this message.
+    convenience init(message: [UInt8], spans: Int) {
+        self.init(identity: message, spanCount: spans, traceCount: 1, sequence: 1, createdAt: 0)
+    }
+}

@@ -193,7 +193,7 @@ package struct YAMLTreeLoader {
     /// Reads a file within the limits; reports what is wrong at the place of use.
     mutating func read(_ path: String, for place: Place) -> String? {
         func fail(_ reason: String) -> String? {
-            problems.error("can't read `\(clipped(path))`: \(reason)", at: place.position, keyPath: place.keyPath)
+            problems.error("can't read `\(clipped(path, to: 500))`: \(reason)", at: place.position, keyPath: place.keyPath)
             return nil
         }
         let bytes: [UInt8]

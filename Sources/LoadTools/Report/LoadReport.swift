@@ -109,7 +109,8 @@ package struct LoadReport: Sendable {
         ])
     }
 
-    private func latency(_ percent: Double) -> UInt64 {
+    /// A percentile of the latency in nanoseconds; 0 if nothing was measured.
+    package func latency(_ percent: Double) -> UInt64 {
         guard recorder.latencies.totalCount > 0 else { return 0 }
         return percent == 100 ? recorder.latencies.max : recorder.latencies.valueAtPercentile(percent)
     }

@@ -23,6 +23,7 @@ package final class Destination {
     private var timerAt: Int64 = .max
     private var drained: EventLoopPromise<Void>?
     private var lastFailureLog: Int64 = .min
+    private var lastRemarkLog: Int64 = .min
     private var failuresSinceLog = 0
     private var isFailing = false
 
@@ -89,6 +90,7 @@ package final class Destination {
                 isFailing = false
                 logger.info("destination works again", metadata: ["exporter": "\(name)"])
             }
+            if !result.message.isEmpty { logRemark(result, now) }
         } else {
             logFailure(result, now)
         }
@@ -146,6 +148,13 @@ package final class Destination {
                 "failures": "\(failuresSinceLog)",
             ])
         failuresSinceLog = 0
+    }
+
+    /// What a destination that took a request had to say about it (`partial_success`): one log line in ten seconds.
+    private func logRemark(_ result: AttemptResult, _ now: Int64) {
+        if lastRemarkLog != .min && now - lastRemarkLog < 10_000_000_000 { return }
+        lastRemarkLog = now
+        logger.warning("partial success", metadata: ["exporter": "\(name)", "message": "\(result.message)"])
     }
 
     private func logLoss(_ spans: Int, _ reason: LossReason) {

@@ -12,10 +12,15 @@ package enum GRPCAnswerReader {
         guard let value = block.first("grpc-status"), let status = GRPCStatusCode(headerValue: value.span) else {
             return .http(status: httpStatus(headers))
         }
+        if status == .ok {
+            let partial = partialSuccess(body)
+            return .status(
+                code: 0, message: partial.errorMessage, retryDelay: nil,
+                rejectedSpans: Int(clamping: max(0, partial.rejectedSpans)))
+        }
         let message = block.first("grpc-message").map { GRPCHeaders.decodeMessage($0.span) } ?? []
         return .status(
-            code: Int(status.rawValue), message: message, retryDelay: retryDelay(block),
-            rejectedSpans: status == .ok ? rejectedSpans(body) : 0)
+            code: Int(status.rawValue), message: message, retryDelay: retryDelay(block), rejectedSpans: 0)
     }
 
     private static func httpStatus(_ headers: HTTP2Headers) -> Int {
@@ -30,11 +35,11 @@ package enum GRPCAnswerReader {
         return status.retryInfo?.delayNanoseconds
     }
 
-    private static func rejectedSpans(_ body: [UInt8]) -> Int {
+    private static func partialSuccess(_ body: [UInt8]) -> ExportTraceServiceResponse {
         guard body.count > GRPCFraming.prefixLength, body[0] == 0,
             let response = try? ExportTraceServiceResponse(
                 parsing: body.span.extracting(GRPCFraming.prefixLength...))
-        else { return 0 }
-        return Int(clamping: response.rejectedSpans)
+        else { return ExportTraceServiceResponse() }
+        return response
     }
 }

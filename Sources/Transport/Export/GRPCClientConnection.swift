@@ -13,6 +13,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     }
 
     private var session: HTTP2Session
+    private var pumping = HTTP2Pump()
     private var context: ChannelHandlerContext?
     private var calls: [Int32: OpenCall] = [:]
     private var isGone = false
@@ -112,9 +113,28 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) { close(.connectionLost) }
 
+    /// Writes what the session has to say, as far as the peer takes it.
     private func pump() {
-        guard let context, !isGone else { return }
-        if !HTTP2Pump.pump(&session, context) { close(.protocolError) }
+        guard let context, !isGone, pumping.begin() else { return }
+        var wrote = true
+        var isBroken = false
+        while wrote && !isBroken {
+            wrote = false
+            while context.channel.isWritable {
+                do {
+                    guard let frames = try HTTP2Pump.frames(&session, context.channel.allocator) else { break }
+                    context.write(NIOAny(frames), promise: nil)
+                    wrote = true
+                } catch {
+                    isBroken = true
+                    break
+                }
+            }
+            // What the flush lets out may make room for more.
+            if wrote { context.flush() }
+        }
+        pumping.end()
+        if isBroken { close(.protocolError) }
     }
 
     private func handleEvents() {

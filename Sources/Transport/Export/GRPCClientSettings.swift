@@ -1,5 +1,6 @@
 package import Delivery
 internal import NativeCore
+internal import OTLP
 
 /// How a gRPC exporter reaches its endpoint.
 package struct GRPCClientSettings: Sendable {
@@ -36,6 +37,11 @@ package struct GRPCClientSettings: Sendable {
         fields.append("content-type", "application/grpc")
         fields.append("te", "trailers")
         fields.append("user-agent", userAgent)
+        if timeout > 0 {
+            // So that the backend stops working on what nobody waits for any more.
+            let value = GRPCHeaders.encodeTimeout(nanoseconds: timeout)
+            fields.append("grpc-timeout", String(decoding: value, as: UTF8.self))
+        }
         if coding == .gzip { fields.append("grpc-encoding", "gzip") }
         for (name, value) in headers { fields.append(name, value) }
         return fields

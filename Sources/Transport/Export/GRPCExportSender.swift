@@ -73,11 +73,11 @@ package final class GRPCExportSender: ExportSender {
     private static func result(_ answer: GRPCAnswer, _ outcome: Delivery.ExportOutcome, bytes: Int) -> AttemptResult {
         switch answer {
         case .status(let code, let message, _, _):
-            if code == 0 { return AttemptResult(outcome: outcome, label: .ok, bytes: bytes) }
+            let text = String(decoding: message.prefix(300), as: UTF8.self)
+            if code == 0 { return AttemptResult(outcome: outcome, label: .ok, bytes: bytes, message: text) }
             let name = GRPCStatusCode(rawValue: UInt8(clamping: code))?.name ?? "UNKNOWN"
             return AttemptResult(
-                outcome: outcome, label: label(outcome), bytes: 0,
-                message: "\(name): \(String(decoding: message.prefix(300), as: UTF8.self))")
+                outcome: outcome, label: label(outcome), bytes: 0, message: "\(name): \(text)")
         case .http(let status):
             return AttemptResult(
                 outcome: outcome, label: label(outcome), bytes: 0, message: "HTTP \(status) without gRPC status")

@@ -22,6 +22,7 @@ package final class ServerConnection: ChannelInboundHandler {
     private let server: WorkerServer
     private let receiver: Int
     private var session: HTTP2Session
+    private var pumping = HTTP2Pump()
     private var context: ChannelHandlerContext?
     private var calls: [Int32: OpenCall] = [:]
     private var watchers: Set<Int32> = []
@@ -99,9 +100,28 @@ package final class ServerConnection: ChannelInboundHandler {
         end(.error)
     }
 
+    /// Writes what the session has to say, as far as the peer takes it.
     private func pump() {
-        guard let context, !isClosing else { return }
-        if !HTTP2Pump.pump(&session, context) { end(.protocolError) }
+        guard let context, !isClosing, pumping.begin() else { return }
+        var wrote = true
+        var isBroken = false
+        while wrote && !isBroken {
+            wrote = false
+            while context.channel.isWritable {
+                do {
+                    guard let frames = try HTTP2Pump.frames(&session, context.channel.allocator) else { break }
+                    context.write(NIOAny(frames), promise: nil)
+                    wrote = true
+                } catch {
+                    isBroken = true
+                    break
+                }
+            }
+            // What the flush lets out may make room for more.
+            if wrote { context.flush() }
+        }
+        pumping.end()
+        if isBroken { end(.protocolError) }
         // A stream ends when the last frame of its answer goes out.
         handleEvents()
     }
@@ -110,8 +130,12 @@ package final class ServerConnection: ChannelInboundHandler {
     private func end(_ reason: ConnectionCloseReason) {
         guard let context, !isClosing else { return }
         closeReason = reason
-        _ = HTTP2Pump.pump(&session, context)
         isClosing = true
+        while let frames = try? HTTP2Pump.frames(&session, context.channel.allocator) {
+            context.write(NIOAny(frames), promise: nil)
+            if !context.channel.isWritable { break }
+        }
+        context.flush()
         context.close(promise: nil)
     }
 

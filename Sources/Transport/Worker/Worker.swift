@@ -124,6 +124,10 @@ package final class Worker {
     private func inflate(_ body: [UInt8], _ payloadStart: Int) throws(GRPCRefusal) -> [UInt8] {
         cells.add(plan.metrics.ingress.receivedGzipBytes, body.count)
         let limit = plan.limits.maximumMessageBytes
+        // The inflater would take zlib's format too; `grpc-encoding: gzip` means gzip.
+        guard body.count >= payloadStart + 2, body[payloadStart] == 0x1f, body[payloadStart + 1] == 0x8b else {
+            throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+        }
         do {
             let inflated = try inflater.inflate(body.span.extracting(payloadStart...), limit: limit)
             cells.add(plan.metrics.ingress.inflatedBodyBytes, inflated.count)
@@ -150,16 +154,16 @@ package final class Worker {
         let groupLimit = Shard.maximumGroupBytes
         guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
         let groups = index.groups
-        var left = 0
         // Counted beside: while `records` is being changed, no other part of `index` may be.
+        var tooLarge = 0
         index.records.removeAll { record in
             let group = groups[Int(record.group)]
             let isTooLarge =
                 Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
-            if isTooLarge { left += 1 }
+            if isTooLarge { tooLarge += 1 }
             return isTooLarge
         }
-        index.rejected.add(.tooLarge, spans: left)
+        index.rejected.add(.tooLarge, spans: tooLarge)
     }
 
     /// Law 2: room in every target first, then commit to all.

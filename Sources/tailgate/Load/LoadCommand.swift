@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import LoadTools
 import NIOCore
 import NIOPosix
@@ -93,10 +94,17 @@ struct LoadCommand: AsyncParsableCommand {
             runNanoseconds: seconds.nanoseconds, gzipLevel: gzip ? gzipLevel : nil, attempts: attempts,
             timeoutNanoseconds: timeout.nanoseconds, headers: headers.map { ($0.name, $0.value) })
         let runner = LoadRunner(plan: plan, settings: try traffic.settings())
-        let stop = Interruption.install()
+        let signals = StopSignals()
+        let stopper = Task {
+            await signals.first()
+            runner.stop()
+            await signals.second()
+            if !Task.isCancelled { Foundation.exit(130) }
+        }
         let watcher = quiet || json ? nil : Self.watch(runner.progress)
-        let report = try await runner.run(stop: stop)
+        let report = try await runner.run()
         watcher?.cancel()
+        stopper.cancel()
         print(json ? report.json.rendered() : report.text)
         if !report.everythingAccepted { throw ExitCode(1) }
     }

@@ -91,7 +91,10 @@ final class LoadConnection: ChannelInboundHandler {
     func close() {
         session.goAway()
         flush()
-        context?.close(promise: nil)
+        let closing = context
+        // The lane may be gone when the channel is.
+        context = nil
+        closing?.close(promise: nil)
     }
 
     // MARK: channel

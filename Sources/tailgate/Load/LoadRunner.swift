@@ -1,42 +1,47 @@
 import LoadTools
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// Runs a load over its lanes and gathers the report.
-struct LoadRunner: Sendable {
+final class LoadRunner: Sendable {
     let plan: LoadPlan
     let catalog: TrafficCatalog
     let progress = LoadProgress()
     private let group: MultiThreadedEventLoopGroup
+    /// The lanes while they run.
+    private let lanes = Mutex<[(loop: any EventLoop, bound: NIOLoopBound<LoadLane>)]>([])
 
     init(plan: LoadPlan, settings: TrafficSettings) {
-        self.plan = plan
         catalog = TrafficCatalog(settings: settings)
         group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, min(plan.threads, plan.connections)))
+        self.plan = plan
     }
 
-    /// Runs until the time is over and everything is answered, or until `stop` succeeds.
-    func run(stop: EventLoopFuture<Void>? = nil) async throws -> LoadReport {
+    /// Begins no further traces. May be called at any time, and repeatedly.
+    func stop() {
+        for lane in lanes.withLock({ $0 }) { lane.loop.execute { lane.bound.value.stop() } }
+    }
+
+    /// Runs until the time is over, or until ``stop()``, and everything is answered. Call once.
+    func run() async throws -> LoadReport {
         let start = MonotonicClock.now() + 50_000_000
         let unixOffset = WallClock.now() - MonotonicClock.now()
         let processorStart = ProcessorClock.seconds()
-        let lanes = Array(group.makeIterator())
-        let results = lanes.enumerated().map { index, loop in
-            loop.flatSubmit { [plan, catalog, progress] in
+        let loops = Array(group.makeIterator())
+        let results = loops.enumerated().map { index, loop in
+            loop.flatSubmit { [self] in
                 let lane = LoadLane(
-                    loop: loop, plan: plan, catalog: catalog, lane: index, lanes: lanes.count, start: start,
+                    loop: loop, plan: plan, catalog: catalog, lane: index, lanes: loops.count, start: start,
                     unixOffset: unixOffset, progress: progress)
                 let bound = NIOLoopBound(lane, eventLoop: loop)
-                stop?.hop(to: loop).whenSuccess { bound.value.stop() }
-                // The lane lives as long as its result is awaited.
-                return lane.run().map { result in
-                    _ = bound
-                    return result
-                }
+                self.lanes.withLock { $0.append((loop, bound)) }
+                return lane.run()
             }
         }
-        let all = try await EventLoopFuture.whenAllSucceed(results, on: lanes[0]).get()
+        let all = try await EventLoopFuture.whenAllSucceed(results, on: loops[0]).get()
         let processor = ProcessorClock.seconds() - processorStart
+        lanes.withLock { $0 = [] }
         try await group.shutdownGracefully()
         let measuredFrom = start + plan.warmUpNanoseconds
         var recorder = LoadRecorder(measuredFrom: measuredFrom)

@@ -77,7 +77,7 @@ struct SinkCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let stop = Interruption.install()
+        let signals = StopSignals()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = try await SinkServer.make(
             on: group.any(), behaviour: behaviour, spansPerTrace: spansPerTrace,
@@ -91,11 +91,15 @@ struct SinkCommand: AsyncParsableCommand {
             throw ExitCode(1)
         }
         StandardError.print("listening on \(host):\(port)")
-        if let seconds {
-            server.loop.scheduleTask(in: .nanoseconds(seconds.nanoseconds)) { Interruption.trigger() }
-        }
         let reporter = reportEvery.nanoseconds > 0 ? Task { await reportLines(server) } : nil
-        try await stop.get()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await signals.first() }
+            if let seconds {
+                group.addTask { try? await Task.sleep(for: .nanoseconds(seconds.nanoseconds)) }
+            }
+            await group.next()
+            group.cancelAll()
+        }
         reporter?.cancel()
         let report = report(try await server.snapshot())
         try await server.stop()

@@ -1,0 +1,1 @@
+"""The tools of the end-to-end tests: a gateway process, backends, clients, spans. No test lives here."""

@@ -1,0 +1,168 @@
+"""`tailgate load` and `tailgate sink`: against each other, against real backends and clients, and around a gateway."""
+
+import contextlib
+import json
+import signal
+import subprocess
+
+import grpc
+import pytest
+
+from harness import spans
+from harness.backend import fail
+from harness.clients import RawClient
+from harness.gateway import ALWAYS, ERRORS, binary, otlp
+from harness.ports import free_port
+from harness.program import tailgate
+
+
+class Sink:
+    """A running `tailgate sink`; `report` is what it says at the end."""
+
+    def __init__(self, *options):
+        self.port = free_port()
+        self.endpoint = f"127.0.0.1:{self.port}"
+        self.process = subprocess.Popen(
+            [binary(), "sink", "--listen", self.endpoint, "--json", "--report-every", "0", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        line = self.process.stderr.readline()
+        assert f"listening on {self.endpoint}" in line, line
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        output, errors = self.process.communicate(timeout=15)
+        assert self.process.returncode == 0, errors
+        return json.loads(output)
+
+
+@contextlib.contextmanager
+def sink(*options):
+    made = Sink(*options)
+    try:
+        yield made
+    finally:
+        made.process.kill()
+        made.process.wait()
+
+
+def load(port, *options):
+    """Runs `tailgate load` and returns its report."""
+    result = tailgate("load", "--endpoint", f"127.0.0.1:{port}", "--json", *options, timeout=60)
+    assert result.returncode == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_load_against_a_real_backend(backend):
+    """A strict protobuf library reads what the generator sends, and every trace is whole."""
+    store = backend()
+    report = load(store.port, "--rate", "4000", "--seconds", "2", "--spans-per-request", "256")
+    got = store.spans()
+    assert len(got) == report["accepted"]["spans"]
+    assert 7000 < len(got) < 9500
+    traces = store.traces()
+    assert {len(t) for t in traces.values()} == {8}
+    assert len(store.ids()) == len(got)
+    services = {
+        a.value.string_value
+        for r in store.requests()
+        for rs in r.message.resource_spans
+        for a in rs.resource.attributes
+        if a.key == "service.name"
+    }
+    assert len(services) == 8
+    assert report["latency_ms"]["p99"] > 0
+    errors = sum(any(s.status.code == spans.ERROR for s in t) for t in traces.values())
+    assert 0 < errors < len(traces) * 0.1
+
+
+@pytest.mark.parametrize("gzip", [(), ("--gzip",)], ids=["identity", "gzip"])
+def test_load_against_sink(gzip):
+    with sink("--spans-per-trace", "8") as receiver:
+        report = load(receiver.port, "--max", "--seconds", "2", *gzip)
+        seen = receiver.stop()
+    assert seen["spans"] == report["accepted"]["spans"] > 10_000
+    assert seen["malformed_requests"] == seen["duplicate_spans"] == 0
+    assert seen["whole_traces"] == seen["traces"] and seen["incomplete_traces"] == 0
+
+
+def test_sink_answers_real_clients(rng):
+    with sink() as receiver, RawClient(receiver.port) as client:
+        client.must_export(spans.request(spans.trace(rng, 5)))
+        client.must_export(spans.request(spans.trace(rng, 5)), gzip=True)
+        seen = receiver.stop()
+    assert seen["spans"] == 10 and seen["traces"] == 2
+
+
+def test_sink_fails_as_told(rng):
+    with sink("--fail-with", "RESOURCE_EXHAUSTED", "--retry-after", "1500ms") as receiver:
+        with RawClient(receiver.port) as client:
+            outcome = client.export(spans.request(spans.trace(rng)))
+        assert outcome.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert outcome.retry_delay() == 1.5
+        seen = receiver.stop()
+    assert seen["spans"] == 0 and seen["refused_requests"] == 1
+
+
+def test_load_tries_again(backend):
+    store = backend(fail(grpc.StatusCode.UNAVAILABLE, "busy", times=3, retry_delay=0.2))
+    report = load(store.port, "--rate", "2000", "--seconds", "2", "--spans-per-request", "100")
+    assert report["retried"] >= 3
+    assert len(store.spans()) == report["accepted"]["spans"]
+
+
+def test_load_without_a_receiver():
+    result = tailgate("load", "--endpoint", f"127.0.0.1:{free_port()}", "--rate", "100", "--seconds", "1", timeout=60)
+    assert result.returncode == 1, result.output
+
+
+def test_the_whole_chain(gateway):
+    """load -> gateway -> two sinks: whole traces only, and everybody's figures agree."""
+    with sink("--spans-per-trace", "8") as one, sink("--spans-per-trace", "8") as two:
+        exporters = {"otlp/one": otlp(one.endpoint), "otlp/two": otlp(two.endpoint)}
+        with gateway(exporters, policies=ERRORS, decision_wait="1s") as node:
+            report = load(node.port, "--rate", "20000", "--seconds", "4", "--errors", "10")
+            ledger = node.settle()
+            assert ledger["accepted"] == report["accepted"]["spans"]
+            assert 0.05 < ledger["sampled"] / ledger["accepted"] < 0.2
+        for receiver in (one, two):
+            seen = receiver.stop()
+            assert seen["spans"] == ledger["sampled"]
+            assert seen["whole_traces"] == seen["traces"]
+            assert seen["split_traces"] == seen["duplicate_spans"] == seen["malformed_requests"] == 0
+
+
+@pytest.mark.slow
+def test_a_backend_that_is_away_for_a_while(gateway):
+    with sink("--unavailable-after", "1s", "--unavailable-for", "4s", "--unavailable-how", "close") as receiver:
+        with gateway({"otlp": otlp(receiver.endpoint)}, policies=ALWAYS) as node:
+            report = load(node.port, "--rate", "5000", "--seconds", "7")
+            ledger = node.settle()
+            assert ledger["destinations"]["otlp"]["sent"] == report["accepted"]["spans"]
+            assert ledger["destinations"]["otlp"]["lost"] == 0
+        seen = receiver.stop()
+    assert seen["spans"] >= report["accepted"]["spans"]
+
+
+def test_full_speed_is_refused_rather_than_lost(gateway):
+    """As fast as it goes into a small memory: what was accepted is accounted for."""
+    changes = {
+        "processors": {"memory_limiter": {"check_interval": "100ms", "limit_mib": 256, "spike_limit_mib": 32}},
+        "service": {"pipelines": {"traces": {"processors": ["memory_limiter", "tail_sampling", "batch"]}}},
+    }
+    with sink() as receiver:
+        with gateway({"otlp": otlp(receiver.endpoint)}, policies=ERRORS, decision_wait="2s", changes=changes) as node:
+            result = tailgate(
+                "load", "--endpoint", f"127.0.0.1:{node.port}", "--json", "--max", "--seconds", "4", timeout=90
+            )
+            report = json.loads(result.stdout)
+            ledger = node.settle(60)
+            assert ledger["accepted"] >= report["accepted"]["spans"] > 10_000
+            with open(f"/proc/{node.process.pid}/status") as status:
+                peak = next(int(l.split()[1]) >> 10 for l in status if l.startswith("VmHWM"))
+            assert peak < 256, f"resident memory reached {peak} MiB"
+        seen = receiver.stop()
+    assert seen["spans"] == ledger["sampled"]

@@ -138,6 +138,8 @@ package final class ServerConnection: ChannelInboundHandler {
         }
         pumping.end()
         if isBroken { end(.protocolError) }
+        // A stream ends when the last frame of its answer goes out.
+        handleEvents()
     }
 
     /// Says what there is to say and closes.

@@ -274,20 +274,12 @@ import Testing
             "t.yaml:3:127: exporters.otlp.sending_queue.storage: `storage` is not in Tailgate yet: queues are in memory; leave the key out"
         ),
         Case(
-            plain(
-                "sending_queue: {batch: {min_size: 10, max_size: 5, flush_timeout: 0s, partition: {metadata_keys: [a]}}}"
-            ),
-            "t.yaml:3:111: exporters.otlp.sending_queue.batch.max_size: `5` is less than min_size (10); write at least that, or 0 for no limit",
-            "t.yaml:3:129: exporters.otlp.sending_queue.batch.flush_timeout: `0s` is out of range: at least 1ns is expected",
-            "t.yaml:3:133: exporters.otlp.sending_queue.batch.partition: `partition` is not in Tailgate yet: batches are not told apart by client metadata; leave the key out"
+            plain("sending_queue: {batch: {min_size: 10}}"),
+            "t.yaml:3:79: exporters.otlp.sending_queue.batch: `batch` is not in Tailgate yet: kept traces are batched once for all exporters; set `processors.batch` and leave the key out"
         ),
         Case(
-            plain("sending_queue: {queue_size: 5, sizer: items, batch: }"),
-            "t.yaml:3:115: exporters.otlp.sending_queue.batch.min_size: `8192` is more than the queue holds (queue_size 5)"
-        ),
-        Case(
-            plain("sending_queue: {batch: {sizer: requests}}"),
-            "t.yaml:3:94: exporters.otlp.sending_queue.batch.sizer: a batch can't be measured in `requests`; write `items` or `bytes`"
+            plain("sending_queue: {wait_for_result: true}"),
+            "t.yaml:3:96: exporters.otlp.sending_queue.wait_for_result: `wait_for_result: true` is not in Tailgate: a client's OK says that its spans are held, not that they were sent"
         ),
         Case(
             plain("retry_on_failure: {max_elapsed_time: 10s, randomization_factor: 2, multiplier: 0}"),

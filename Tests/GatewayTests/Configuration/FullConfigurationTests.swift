@@ -68,7 +68,6 @@ let fullConfiguration = """
           queue_size: 64000000
           sizer: bytes
           block_on_overflow: true
-          batch: {flush_timeout: 1s, min_size: 1000000, max_size: 3000000}
         retry_on_failure:
           initial_interval: 1s
           max_interval: 10s
@@ -224,10 +223,6 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(plain.queue?.queueSize == 64_000_000)
         #expect(plain.queue?.sizer == .bytes)
         #expect(plain.queue?.blockOnOverflow == true)
-        #expect(plain.queue?.batch?.sizer == .bytes)
-        #expect(plain.queue?.batch?.flushTimeout == 1_000_000_000)
-        #expect(plain.queue?.batch?.minSize == 1_000_000)
-        #expect(plain.queue?.batch?.maxSize == 3_000_000)
         #expect(plain.retry?.initialInterval == 1_000_000_000)
         #expect(plain.retry?.maxInterval == 10_000_000_000)
         #expect(plain.retry?.multiplier == 2)

@@ -70,6 +70,9 @@ struct DestinationBuilder: Sendable {
         settings.timeout = config.timeout
         settings.headers = config.client.headers.map { ($0.name, $0.value) }
         if let tenant = config.tenant { settings.headers.append(("x-scope-orgid", tenant)) }
+        settings.keepalive = config.client.keepalive.map {
+            .init(time: $0.time, timeout: $0.timeout, permitWithoutStream: $0.permitWithoutStream)
+        }
         settings.userAgent = config.client.userAgent ?? "tailgate/\(version)"
         return settings
     }

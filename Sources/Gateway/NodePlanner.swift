@@ -56,7 +56,7 @@ package enum NodePlanner {
         return NodePlan(
             workerCount: workers, hashKeys: HashKeys(using: &generator),
             shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
-            batch: batchSettings(pipeline.batch), limits: serverLimits(pipeline.receivers), metrics: metrics,
+            batch: batchSettings(pipeline.batch), limits: pipeline.receivers.map { serverLimits($0.grpc) }, metrics: metrics,
             memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
             destinationNames: pipeline.exporters.map { "\($0.id)" })
     }
@@ -93,13 +93,20 @@ package enum NodePlanner {
         return settings
     }
 
-    private static func serverLimits(_ receivers: [OTLPReceiverConfig]) -> ServerLimits {
+    private static func serverLimits(_ config: GRPCServerConfig) -> ServerLimits {
         var limits = ServerLimits()
-        limits.maximumMessageBytes = receivers.map { $0.grpc.maxReceiveMessageBytes }.max() ?? limits.maximumMessageBytes
-        let streams = receivers.compactMap { $0.grpc.maxConcurrentStreams }
-        if let most = streams.max(), most > 0 { limits.maximumConcurrentStreams = most }
-        let idle = receivers.compactMap { $0.grpc.keepalive.maxConnectionIdle }
-        if let longest = idle.max() { limits.idleTimeout = longest }
+        limits.maximumMessageBytes = config.maxReceiveMessageBytes
+        if let streams = config.maxConcurrentStreams { limits.maximumConcurrentStreams = streams }
+        let keepalive = config.keepalive
+        limits.idleTimeout = keepalive.maxConnectionIdle ?? 0
+        limits.maximumConnectionAge = keepalive.maxConnectionAge ?? 0
+        limits.maximumConnectionAgeGrace = keepalive.maxConnectionAgeGrace ?? 0
+        limits.keepaliveTime = keepalive.time
+        limits.keepaliveTimeout = keepalive.timeout
+        if let interval = keepalive.minimumPingInterval {
+            limits.minimumPingInterval = interval
+            limits.permitsPingsWithoutStream = keepalive.permitWithoutStream
+        }
         return limits
     }
 

@@ -133,7 +133,9 @@ import Testing
     }
 
     @Test func whatIsSentArrivesWhole() throws {
-        var source = TrafficSource(catalog: TrafficCatalog(settings: TrafficSettings()))
+        var settings = TrafficSettings()
+        settings.templates = 4
+        var source = TrafficSource(catalog: TrafficCatalog(settings: settings))
         var ledger = SinkLedger(spansPerTrace: 8)
         for _ in 0..<8 {
             let request = source.next(unixNanoseconds: 1_000_000_000_000)

@@ -30,6 +30,7 @@ import Testing
     func spansHaveTheWantedMeanLength(bytes: Int) {
         var settings = TrafficSettings()
         settings.spanBytes = bytes
+        settings.templates = 4
         let templates = TrafficCatalog(settings: settings).templates.joined()
         let mean =
             Double(templates.reduce(0) { $0 + $1.spanBytes }) / Double(templates.reduce(0) { $0 + $1.spans })
@@ -56,7 +57,8 @@ import Testing
         for _ in 0..<6 { #expect(one.next(unixNanoseconds: 99).bytes == two.next(unixNanoseconds: 99).bytes) }
         settings.seed = 2
         var three = TrafficSource(catalog: TrafficCatalog(settings: settings))
-        var four = TrafficSource(catalog: TrafficCatalog(settings: TrafficSettings()))
+        settings.seed = 1
+        var four = TrafficSource(catalog: TrafficCatalog(settings: settings))
         #expect(three.next(unixNanoseconds: 99).bytes != four.next(unixNanoseconds: 99).bytes)
     }
 
@@ -77,6 +79,7 @@ import Testing
         var settings = TrafficSettings()
         settings.spansPerTrace = spans
         settings.requestsPerTrace = requests
+        settings.spansPerRequest = 256
         settings.templates = 2 * requests
         #expect(settings.problems.isEmpty)
         let catalog = TrafficCatalog(settings: settings)
@@ -117,7 +120,9 @@ import Testing
     }
 
     @Test func aboutTwelveInAHundredAreKept() {
-        let catalog = TrafficCatalog(settings: TrafficSettings())
+        var settings = TrafficSettings()
+        settings.spanBytes = 100
+        let catalog = TrafficCatalog(settings: settings)
         let check = ProbabilisticCheck(percent: 10)
         let kept = (0..<UInt64(100_000)).filter {
             catalog.outcome(ofTrace: $0) != .ordinary || check.samples(catalog.identity.traceID(number: $0))

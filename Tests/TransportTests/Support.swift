@@ -225,6 +225,14 @@ final class Caller {
         Issue.record("the two sides never stop talking")
     }
 
+    /// Reads what the server says, and says nothing.
+    func listen() throws {
+        while let buffer = try channel.readOutbound(as: ByteBuffer.self) {
+            try session.receive(buffer.readableBytesUInt8Span)
+        }
+        while let event = session.nextEvent() { note(event) }
+    }
+
     private func note(_ event: HTTP2Event) {
         switch event {
         case .headers(let stream): replies[stream, default: Reply()].headers = session.headers(of: stream)
@@ -281,4 +289,11 @@ final class Counter: Sendable {
     private let number = Atomic<Int>(0)
     var value: Int { number.load(ordering: .relaxed) }
     func add(_ amount: Int) { number.add(amount, ordering: .relaxed) }
+}
+
+extension ExportRequest {
+    /// A request of this message.
+    convenience init(message: [UInt8], spans: Int) {
+        self.init(identity: message, spanCount: spans, traceCount: 1, sequence: 1, createdAt: 0)
+    }
 }

@@ -41,8 +41,9 @@ package struct GRPCServerKeepalive: Sendable, Equatable {
     package var time: Int64 = 7_200_000_000_000
     /// Close the connection if no answer comes within this time.
     package var timeout: Int64 = 20_000_000_000
-    /// `enforcement_policy.min_time`: a client that pings more often is sent away.
-    package var minimumPingInterval: Int64 = 300_000_000_000
+    /// `enforcement_policy.min_time`: a client that pings more often while it has no stream is sent away. Nil: the server's own
+    /// limit holds, which is laxer than grpc-go's 5 minutes, since agents ping every 10 s.
+    package var minimumPingInterval: Int64?
     /// `enforcement_policy.permit_without_stream`.
     package var permitWithoutStream = false
 
@@ -116,7 +117,7 @@ extension GRPCServerKeepalive {
             parameters.finish()
         }
         if var policy = reader.map("enforcement_policy") {
-            minimumPingInterval = policy.optionalDuration("min_time") ?? minimumPingInterval
+            minimumPingInterval = policy.optionalDuration("min_time")
             permitWithoutStream = policy.bool("permit_without_stream", default: false)
             policy.finish()
         }

@@ -17,24 +17,6 @@ package struct QueueConfig: Sendable, Equatable {
     package var sizer = QueueSizer.requests
     /// True: whoever offers to a full queue waits without limit.
     package var blockOnOverflow = false
-    /// True: whoever offers waits until the request is sent.
-    package var waitForResult = false
-    /// Nil if requests leave as they were assembled.
-    package var batch: QueueBatchConfig?
-
-    /// Every value at its default.
-    package init() {}
-}
-
-/// `sending_queue.batch`: merging and splitting of requests in the queue.
-package struct QueueBatchConfig: Sendable, Equatable {
-    package var flushTimeout: Int64 = 200_000_000
-    /// In units of `sizer`.
-    package var minSize = 8192
-    /// In units of `sizer`; 0 is no limit.
-    package var maxSize = 0
-    /// Never `requests`.
-    package var sizer = QueueSizer.items
 
     /// Every value at its default.
     package init() {}
@@ -63,33 +45,16 @@ extension QueueConfig {
         queueSize = reader.integer("queue_size", default: queueSize, in: 1...(.max))
         sizer = reader.oneOf("sizer", default: sizer)
         blockOnOverflow = reader.bool("block_on_overflow", default: false)
-        waitForResult = reader.bool("wait_for_result", default: false)
-        if var section = reader.map("batch") { batch = QueueBatchConfig(&section, queue: self) }
+        if reader.bool("wait_for_result", default: false) {
+            reader.error(
+                "`wait_for_result: true` is not in Tailgate: a client's OK says that its spans are held, not that they were sent",
+                key: "wait_for_result")
+        }
+        reader.notSupported(
+            ["batch"], because: "kept traces are batched once for all exporters; set `processors.batch` and leave the key out")
         reader.notSupported(["storage"], because: "queues are in memory; leave the key out")
         reader.finish()
         guard enabled else { return nil }
-    }
-}
-
-extension QueueBatchConfig {
-    init(_ reader: inout ConfigReader, queue: QueueConfig) {
-        sizer = reader.oneOf("sizer", default: queue.sizer == .requests ? .items : queue.sizer)
-        if sizer == .requests {
-            reader.error("a batch can't be measured in `requests`; write `items` or `bytes`", key: "sizer")
-        }
-        flushTimeout = reader.duration("flush_timeout", default: flushTimeout, in: 1...(.max))
-        minSize = reader.integer("min_size", default: minSize, in: 0...(.max))
-        maxSize = reader.integer("max_size", default: maxSize, in: 0...(.max))
-        if maxSize > 0, maxSize < minSize {
-            reader.error(
-                "`\(maxSize)` is less than min_size (\(minSize)); write at least that, or 0 for no limit",
-                key: "max_size")
-        }
-        if sizer != .requests, sizer == queue.sizer, minSize > queue.queueSize {
-            reader.error("`\(minSize)` is more than the queue holds (queue_size \(queue.queueSize))", key: "min_size")
-        }
-        reader.notSupported(["partition"], because: "batches are not told apart by client metadata; leave the key out")
-        reader.finish()
     }
 }
 

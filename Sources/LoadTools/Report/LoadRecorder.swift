@@ -17,6 +17,8 @@ package struct LoadRecorder: Sendable {
     package private(set) var givenUp = Counts()
     /// Connections that could not be made or broke.
     package private(set) var connectionFailures: UInt64 = 0
+    /// Why the latest connection could not be made.
+    package private(set) var connectionProblem: String?
     /// Requests that were sent more than a millisecond after they were due.
     package private(set) var sentLate: UInt64 = 0
     /// Spans that the receiver said it rejected in an answer OK (partial_success).
@@ -77,8 +79,9 @@ package struct LoadRecorder: Sendable {
         givenUp.add(spans: spans, bytes: bytes)
     }
 
-    package mutating func connectionFailed() {
+    package mutating func connectionFailed(_ problem: String? = nil) {
         connectionFailures += 1
+        connectionProblem = problem ?? connectionProblem
     }
 
     package mutating func merge(_ other: LoadRecorder) {
@@ -89,6 +92,7 @@ package struct LoadRecorder: Sendable {
         retries += other.retries
         givenUp.add(other.givenUp)
         connectionFailures += other.connectionFailures
+        connectionProblem = other.connectionProblem ?? connectionProblem
         sentLate += other.sentLate
         rejectedSpans += other.rejectedSpans
     }

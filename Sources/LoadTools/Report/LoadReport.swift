@@ -61,7 +61,8 @@ package struct LoadReport: Sendable {
         }
         if recorder.retries > 0 { line("sent again", Figures.grouped(Int64(recorder.retries))) }
         if recorder.connectionFailures > 0 {
-            line("connections lost", Figures.grouped(Int64(recorder.connectionFailures)))
+            let why = recorder.connectionProblem.map { " (\($0))" } ?? ""
+            line("connections failed", Figures.grouped(Int64(recorder.connectionFailures)) + why)
         }
         if recorder.rejectedSpans > 0 { line("spans rejected", Figures.grouped(Int64(recorder.rejectedSpans))) }
         if recorder.givenUp.requests > 0 {

@@ -22,7 +22,13 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     /// Called once when no new calls may be made here any more.
     package var onRetire: (() -> Void)?
 
-    package init() throws(HTTP2SessionError) {
+    private let keepalive: GRPCClientSettings.Keepalive?
+    /// Whether anything came since the last look, and whether a PING is out.
+    private var hasReceived = false
+    private var isPinged = false
+
+    package init(keepalive: GRPCClientSettings.Keepalive? = nil) throws(HTTP2SessionError) {
+        self.keepalive = keepalive
         var settings = HTTP2Settings()
         settings.streamWindow = 256 << 10
         settings.connectionWindow = 1 << 20
@@ -81,7 +87,34 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     package func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    package func channelActive(context: ChannelHandlerContext) { pump() }
+    package func channelActive(context: ChannelHandlerContext) {
+        pump()
+        watch()
+    }
+
+    /// Looks after the keepalive time whether anything came; if not, pings and looks again after the time-out.
+    private func watch() {
+        guard let keepalive, let context, !isGone else { return }
+        let delay = isPinged ? keepalive.timeout : keepalive.time
+        context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [weak self] in
+            self?.checkLife(keepalive)
+        }
+    }
+
+    private func checkLife(_ keepalive: GRPCClientSettings.Keepalive) {
+        if hasReceived {
+            isPinged = false
+        } else if isPinged {
+            close(.timeout)
+            return
+        } else if !calls.isEmpty || keepalive.permitWithoutStream {
+            isPinged = true
+            session.ping()
+            pump()
+        }
+        hasReceived = false
+        watch()
+    }
 
     package func channelInactive(context: ChannelHandlerContext) {
         isGone = true
@@ -91,6 +124,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
+        hasReceived = true
         do {
             try session.receive(buffer.readableBytesUInt8Span)
         } catch {

@@ -21,6 +21,22 @@ package struct GRPCClientSettings: Sendable {
     /// Sent with every request, names in lower case.
     package var headers: [(name: String, value: String)] = []
     package var userAgent = "tailgate"
+    /// Pings on a silent connection; nil for none.
+    package var keepalive: Keepalive?
+
+    /// When to ask a server for a sign of life, and how long it may take; nanoseconds.
+    package struct Keepalive: Sendable, Equatable {
+        package var time: Int64
+        package var timeout: Int64
+        /// Also while no call is open.
+        package var permitWithoutStream: Bool
+
+        package init(time: Int64, timeout: Int64, permitWithoutStream: Bool) {
+            self.time = time
+            self.timeout = timeout
+            self.permitWithoutStream = permitWithoutStream
+        }
+    }
 
     package init(endpoint: Endpoint, authority: String) {
         self.endpoint = endpoint

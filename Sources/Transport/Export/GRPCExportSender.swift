@@ -105,9 +105,9 @@ package final class GRPCExportSender: ExportSender {
             .connectTimeout(.nanoseconds(settings.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
-            .channelInitializer { channel in
+            .channelInitializer { [keepalive = settings.keepalive] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(GRPCClientConnection())
+                    try channel.pipeline.syncOperations.addHandler(GRPCClientConnection(keepalive: keepalive))
                 }
             }
         let channel: EventLoopFuture<any Channel> =

@@ -23,6 +23,11 @@ package final class ServerConnection: ChannelInboundHandler {
 
     private let server: WorkerServer
     private let receiver: Int
+    let limits: ServerLimits
+    private let endsAt: Int64
+    private var agedAt: Int64?
+    private var lastReceived: Int64
+    private var pingedAt: Int64?
     private var session: HTTP2Session
     private var pumping = HTTP2Pump()
     private var context: ChannelHandlerContext?
@@ -43,7 +48,16 @@ package final class ServerConnection: ChannelInboundHandler {
         self.receiver = receiver
         openedAt = now
         lastActivity = now
-        session = try HTTP2Session(role: .server, settings: server.sessionSettings)
+        lastReceived = now
+        limits = server.plan.limits[receiver]
+        // Connections that were made together must not end together.
+        let age = limits.maximumConnectionAge
+        endsAt = age > 0 ? now + age / 100 * Int64.random(in: 90...110) : .max
+        var settings = HTTP2Settings()
+        settings.maximumConcurrentStreams = UInt32(clamping: limits.maximumConcurrentStreams)
+        settings.maximumHeaderBytes = limits.maximumHeaderBytes
+        settings.maximumBodyBytes = limits.maximumMessageBytes + GRPCFraming.prefixLength
+        session = try HTTP2Session(role: .server, settings: settings)
     }
 
     // MARK: channel
@@ -75,6 +89,8 @@ package final class ServerConnection: ChannelInboundHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
+        lastReceived = server.worker.now
+        pingedAt = nil
         do {
             try session.receive(buffer.readableBytesUInt8Span)
         } catch {
@@ -125,6 +141,8 @@ package final class ServerConnection: ChannelInboundHandler {
         }
         pumping.end()
         if isBroken { end(.protocolError) }
+        // A stream ends when the last frame of its answer goes out.
+        handleEvents()
     }
 
     /// Says what there is to say and closes.
@@ -185,7 +203,7 @@ package final class ServerConnection: ChannelInboundHandler {
             return
         }
         let length = Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)
-        if length > server.plan.limits.maximumMessageBytes {
+        if length > limits.maximumMessageBytes {
             refuse(stream, tooLarge(declared: length), ended: false)
         } else if !server.plan.memory.admits(bytes: length) {
             refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
@@ -196,7 +214,7 @@ package final class ServerConnection: ChannelInboundHandler {
     }
 
     private func tooLarge(declared: Int?) -> GRPCRefusal {
-        let limit = server.plan.limits.maximumMessageBytes
+        let limit = limits.maximumMessageBytes
         let size = declared.map { "of \($0) bytes " } ?? ""
         return GRPCRefusal(
             .messageTooLarge, .resourceExhausted, "message \(size)larger than max (\(limit) bytes)")
@@ -260,8 +278,9 @@ package final class ServerConnection: ChannelInboundHandler {
     /// PINGs at a rate that no keepalive needs end the connection, as gRPC servers do.
     private func countPing() {
         let now = server.worker.now
-        let limits = server.plan.limits
-        if lastPing != .min && now - lastPing < limits.minimumPingInterval && calls.isEmpty {
+        let isTooSoon = lastPing != .min && now - lastPing < limits.minimumPingInterval
+        let isUncalledFor = calls.isEmpty && !limits.permitsPingsWithoutStream
+        if calls.isEmpty && (isTooSoon || isUncalledFor) {
             pingStrikes += 1
             if pingStrikes > limits.maximumPingStrikes {
                 session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "too_many_pings")
@@ -358,7 +377,6 @@ package final class ServerConnection: ChannelInboundHandler {
 
     /// Looks at the bounds in time. About once a second.
     func sweep(now: Int64) {
-        let limits = server.plan.limits
         if let since = unwritableSince, now - since > limits.writeTimeout {
             end(.tooSlow)
             return
@@ -367,6 +385,11 @@ package final class ServerConnection: ChannelInboundHandler {
             end(.tooSlow)
             return
         }
+        if isDead(now) {
+            end(.tooSlow)
+            return
+        }
+        if endOfAge(now) { return }
         if calls.isEmpty {
             if limits.idleTimeout > 0 && now - lastActivity > limits.idleTimeout {
                 session.goAway()
@@ -374,6 +397,39 @@ package final class ServerConnection: ChannelInboundHandler {
             }
             return
         }
+        refuseSlowRequests(now)
+        pump()
+    }
+
+    /// Keepalive: a silent client is pinged, and one that stays silent is gone.
+    private func isDead(_ now: Int64) -> Bool {
+        if let pingedAt { return now - pingedAt > limits.keepaliveTimeout }
+        if now - lastReceived > limits.keepaliveTime {
+            pingedAt = now
+            session.ping()
+            pump()
+        }
+        return false
+    }
+
+    /// Ends a connection that is old enough: GOAWAY first, then the end of its grace. True when it is closed.
+    private func endOfAge(_ now: Int64) -> Bool {
+        guard now >= endsAt else { return false }
+        if let agedAt {
+            let grace = limits.maximumConnectionAgeGrace
+            guard calls.isEmpty || (grace > 0 && now - agedAt > grace) else { return false }
+            end(.age)
+            return true
+        }
+        agedAt = now
+        closeReason = .age
+        session.announceShutdown()
+        session.goAway()
+        pump()
+        return false
+    }
+
+    private func refuseSlowRequests(_ now: Int64) {
         for (stream, open) in calls where !open.isAnswered {
             let timeout = min(open.call.timeout ?? .max, limits.requestTimeout)
             if now - open.startedAt > timeout {
@@ -383,7 +439,6 @@ package final class ServerConnection: ChannelInboundHandler {
                     ended: false)
             }
         }
-        pump()
     }
 }
 

@@ -8,7 +8,6 @@ internal import Telemetry
 package final class WorkerServer {
     package let worker: Worker
     let plan: NodePlan
-    let sessionSettings: HTTP2Settings
     private let logger: Logger
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var inflater = Inflater()
@@ -20,11 +19,6 @@ package final class WorkerServer {
         self.worker = worker
         self.logger = logger
         plan = worker.plan
-        var settings = HTTP2Settings()
-        settings.maximumConcurrentStreams = UInt32(clamping: plan.limits.maximumConcurrentStreams)
-        settings.maximumHeaderBytes = plan.limits.maximumHeaderBytes
-        settings.maximumBodyBytes = plan.limits.maximumMessageBytes + GRPCFraming.prefixLength
-        sessionSettings = settings
     }
 
     var metrics: IngressMetrics { plan.metrics.ingress }
@@ -44,7 +38,7 @@ package final class WorkerServer {
         cells.add(metrics.connectionsOpened)
         cells.add(metrics.connections, 1)
         connections[ObjectIdentifier(connection)] = connection
-        return connections.count <= plan.limits.maximumConnections && !isShuttingDown
+        return connections.count <= connection.limits.maximumConnections && !isShuttingDown
     }
 
     func closed(_ connection: ServerConnection, reason: ConnectionCloseReason) {

@@ -10,7 +10,8 @@ package struct NodePlan: Sendable {
     package var shard: ShardSettings
     package var policies: PolicySet
     package var batch: BatchSettings
-    package var limits: ServerLimits
+    /// By receiver.
+    package var limits: [ServerLimits]
     package var metrics: NodeMetrics
     package var memory: MemoryBudget
     /// Names of the destinations, in the order of the ledger's cells.
@@ -22,7 +23,7 @@ package struct NodePlan: Sendable {
 
     package init(
         workerCount: Int, hashKeys: HashKeys, shard: ShardSettings, policies: PolicySet, batch: BatchSettings,
-        limits: ServerLimits, metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String]
+        limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String]
     ) {
         self.workerCount = workerCount
         self.hashKeys = hashKeys

@@ -85,7 +85,7 @@ package final class Worker {
         guard plan.memory.admits(bytes: body.count) else { throw refuseForMemory(receiver) }
         var payloadStart = payloadStart
         if encoding == .gzip {
-            body = try inflate(body, payloadStart)
+            body = try inflate(body, payloadStart, receiver)
             payloadStart = 0
         } else {
             cells.add(plan.metrics.ingress.receivedIdentityBytes, body.count)
@@ -121,9 +121,9 @@ package final class Worker {
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
     }
 
-    private func inflate(_ body: [UInt8], _ payloadStart: Int) throws(GRPCRefusal) -> [UInt8] {
+    private func inflate(_ body: [UInt8], _ payloadStart: Int, _ receiver: Int) throws(GRPCRefusal) -> [UInt8] {
         cells.add(plan.metrics.ingress.receivedGzipBytes, body.count)
-        let limit = plan.limits.maximumMessageBytes
+        let limit = plan.limits[receiver].maximumMessageBytes
         // The inflater would take zlib's format too; `grpc-encoding: gzip` means gzip.
         guard body.count >= payloadStart + 2, body[payloadStart] == 0x1f, body[payloadStart + 1] == 0x8b else {
             throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
@@ -131,7 +131,7 @@ package final class Worker {
         do {
             let inflated = try inflater.inflate(body.span.extracting(payloadStart...), limit: limit)
             cells.add(plan.metrics.ingress.inflatedBodyBytes, inflated.count)
-            guard plan.memory.admits(bytes: inflated.count) else { throw refuseForMemory(0) }
+            guard plan.memory.admits(bytes: inflated.count) else { throw refuseForMemory(receiver) }
             return inflated
         } catch let error as InflateError {
             switch error {

@@ -136,11 +136,11 @@ final class LoadLane {
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
             }
             .connect(host: plan.host, port: plan.port)
-            .whenFailure { _ in lane.value.connectFailed() }
+            .whenFailure { error in lane.value.connectFailed("\(error)") }
     }
 
-    private func connectFailed() {
-        recorder.connectionFailed()
+    private func connectFailed(_ problem: String) {
+        recorder.connectionFailed(problem)
         progress.connectionFailed()
         reconnectLater()
         pump()

@@ -2,6 +2,7 @@ import LoadTools
 import NIOCore
 import NativeCore
 import OTLP
+import Transport
 
 /// One connection of a sink: HTTP/2 in, replies out. Owner: the sink's loop.
 final class SinkConnection: ChannelInboundHandler {
@@ -113,21 +114,17 @@ final class SinkConnection: ChannelInboundHandler {
         }
     }
 
-    private static let accepted = HTTP2Headers([":status": "200", "content-type": "application/grpc"])
-    private static let trailers = HTTP2Headers(["grpc-status": "0"])
-
     private func accept(_ stream: Int32, message: [UInt8]) {
-        var body: [UInt8] = []
-        GRPCFraming.appendPrefix(length: message.count, isCompressed: false, to: &body)
-        body += message
-        session.respond(stream, headers: Self.accepted, body: body, trailers: Self.trailers)
+        session.respond(
+            stream, headers: GRPCReplies.okHeaders, body: GRPCReplies.message(message),
+            trailers: GRPCReplies.okTrailers)
     }
 
     private func refuse(
         _ stream: Int32, _ status: GRPCStatusCode, _ text: String, retryNanoseconds: Int64? = nil,
         thenReset: Bool = false
     ) {
-        var headers = Self.accepted
+        var headers = GRPCReplies.okHeaders
         headers.append(name: "grpc-status".utf8, value: status.headerValue)
         headers.append(name: "grpc-message".utf8, value: GRPCHeaders.encodeMessage(Array(text.utf8).span))
         if let retryNanoseconds {

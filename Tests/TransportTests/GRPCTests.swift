@@ -204,7 +204,7 @@ import Testing
         func rejected(_ body: [UInt8]) -> GRPCAnswer { GRPCAnswerReader.read(headers: Self.ok, trailers: trailers, body: body) }
         // (3, "x") of otlp.md §1.
         let message: [UInt8] = [0x0a, 0x05, 0x08, 0x03, 0x12, 0x01, 0x78]
-        #expect(rejected(framed(message)) == .status(code: 0, message: [], retryDelay: nil, rejectedSpans: 3))
+        #expect(rejected(framed(message)) == .status(code: 0, message: [0x78], retryDelay: nil, rejectedSpans: 3))
         // Compressed or broken: nothing is known, so nothing counts as rejected.
         #expect(rejected(framed(message, flag: 1)) == .status(code: 0, message: [], retryDelay: nil, rejectedSpans: 0))
         #expect(rejected(framed([0x0a, 0x50])) == .status(code: 0, message: [], retryDelay: nil, rejectedSpans: 0))

@@ -13,6 +13,7 @@ package final class MemoryBudget: Sendable {
     package let limitBytes: Int
     private let mapped = Atomic<Int>(0)
     private let heap = Atomic<Int>(0)
+    private let promised = Atomic<Int>(0)
 
     /// What a process of ours takes before it does anything: program text, runtime, stacks. Measured: 24 MiB.
     private static let baselineBytes = 24 << 20
@@ -25,10 +26,14 @@ package final class MemoryBudget: Sendable {
     /// Bytes in use as the limiter sees them.
     package var usedBytes: Int {
         Self.baselineBytes + mapped.load(ordering: .relaxed) + heap.load(ordering: .relaxed)
+            + promised.load(ordering: .relaxed)
     }
 
     /// Whether a request of this size may be taken.
     package func admits(bytes: Int) -> Bool { usedBytes + bytes < softLimitBytes }
+
+    /// Messages that were let in are on their way and will need so many bytes more; negative when they are here or gone.
+    package func promise(_ bytes: Int) { promised.add(bytes, ordering: .relaxed) }
 
     /// A worker's mapped memory changed by so many bytes.
     package func mappedChanged(by bytes: Int) { mapped.add(bytes, ordering: .relaxed) }

@@ -16,6 +16,8 @@ package final class ServerConnection: ChannelInboundHandler {
         var call: GRPCCall
         var startedAt: Int64
         var isAnswered = false
+        /// Set aside in the memory budget for the message that is coming in.
+        var promisedBytes = 0
         var bodyLimit = 0
     }
 
@@ -79,6 +81,7 @@ package final class ServerConnection: ChannelInboundHandler {
             server.worker.cells.add(server.metrics.refusedRequests[.cancelled])
         }
         server.cells.add(server.metrics.streams, -calls.count)
+        for stream in calls.keys { release(stream) }
         calls.removeAll()
         watchers.removeAll()
         server.closed(self, reason: closeReason)
@@ -204,6 +207,9 @@ package final class ServerConnection: ChannelInboundHandler {
             refuse(stream, tooLarge(declared: length), ended: false)
         } else if !server.plan.memory.admits(bytes: length) {
             refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
+        } else {
+            calls[stream]?.promisedBytes = length
+            server.plan.memory.promise(length)
         }
     }
 
@@ -216,6 +222,7 @@ package final class ServerConnection: ChannelInboundHandler {
 
     private func complete(_ stream: Int32) {
         guard let open = calls[stream], !open.isAnswered, let body = session.takeBody(of: stream) else { return }
+        release(stream)
         do throws(GRPCRefusal) {
             let (payloadStart, encoding) = try Self.unframe(body, encoding: open.call.encoding)
             switch open.call.method {
@@ -245,11 +252,20 @@ package final class ServerConnection: ChannelInboundHandler {
         server.cells.add(server.metrics.refusedRequests[refusal.reason])
         server.noteRefusal(refusal)
         session.discardBody(of: stream)
+        release(stream)
         session.respond(stream, headers: GRPCReplies.refusal(refusal), thenReset: !ended)
+    }
+
+    /// The message is here, or will never be.
+    private func release(_ stream: Int32) {
+        guard let bytes = calls[stream]?.promisedBytes, bytes > 0 else { return }
+        calls[stream]?.promisedBytes = 0
+        server.plan.memory.promise(-bytes)
     }
 
     private func streamClosed(_ stream: Int32, _ error: UInt32) {
         watchers.remove(stream)
+        release(stream)
         guard let call = calls.removeValue(forKey: stream) else { return }
         lastActivity = server.worker.now
         server.cells.add(server.metrics.streams, -1)

@@ -1,9 +1,9 @@
 #include "cshims.h"
 
 // jemalloc reads this at its first allocation: a background thread gives memory back after a peak without
-// anybody calling malloc, dirty pages stay for one second, metadata may use huge pages.
+// anybody calling malloc, dirty pages stay for a quarter of a second, metadata may use huge pages.
 const char *malloc_conf =
-    "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,metadata_thp:disabled,narenas:4";
+    "background_thread:true,dirty_decay_ms:250,muzzy_decay_ms:0,metadata_thp:disabled,narenas:4";
 
 int tg_inflate_init(z_stream *stream, int windowBits) { return inflateInit2(stream, windowBits); }
 

@@ -9,8 +9,8 @@ package struct ShardSettings: Sendable {
     /// Bytes of span segments that the shard may ever hold, and with it traces (one per 128 bytes).
     package var maximumBytes = 4 << 30
     /// Decisions remembered for late spans; 0 turns a cache off.
-    package var sampledCacheSize = 100_000
-    package var notSampledCacheSize = 500_000
+    package var sampledCacheSize = 50_000
+    package var notSampledCacheSize = 200_000
 
     package init() {}
 }

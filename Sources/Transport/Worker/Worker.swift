@@ -210,7 +210,7 @@ package final class Worker {
 
     /// Takes what other workers handed over. Called when woken.
     package func drainMailbox() {
-        let more = mailboxes[number].drain(limit: 64) { request in
+        let more = mailboxes[number].drain(limit: 8) { request in
             ledger.takenFromOtherWorkers += take(request)
         }
         reportMemory()

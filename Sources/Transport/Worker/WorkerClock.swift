@@ -5,8 +5,12 @@ internal import Sampling
 package final class WorkerClock {
     /// From one beat to the next, nanoseconds.
     package static let interval: Int64 = 10_000_000
-    /// Decisions of one slice, nanoseconds; then the loop turns once before the next.
+    /// Decisions of one slice, nanoseconds; then the loop turns once before the next. When the loop's turns are longer than
+    /// that, a slice may be as long as the turn was, so that decisions get half of a busy worker's time and never fall behind
+    /// what is received.
     private static let slice: Int64 = 2_000_000
+    private static let longestSlice: Int64 = 20_000_000
+    private var sliceEnded: Int64?
 
     private let server: WorkerServer
     private let refreshesHeap: Bool
@@ -39,7 +43,9 @@ package final class WorkerClock {
     private func decide() {
         guard !isStopped else { return }
         let worker = server.worker
-        let more = worker.decide(budget: Self.slice)
+        let turn = sliceEnded.map { worker.now - $0 } ?? 0
+        let more = worker.decide(budget: min(Self.longestSlice, max(Self.slice, turn)))
+        sliceEnded = more ? worker.now : nil
         worker.flushIfDue()
         let loop = worker.eventLoop.assumeIsolated()
         if more {

@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1))) func refusalsAreRead() async throws {
-        let setup = try await Setup { $0.limits.maximumMessageBytes = 100_000 }
+        let setup = try await Setup { $0.limits[0].maximumMessageBytes = 100_000 }
         let sender = try await setup.sender(try setup.settings { $0.compression = .identity })
         let large = try await setup.send(sender, [Self.request(1, filler: 5_000_000)])
         #expect(large.map(\.outcome) == [.split])

@@ -81,7 +81,7 @@ import Testing
 
     /// Each refusal costs its stream only: the next call on the connection works.
     @Test(arguments: cases) func refusals(refused: Case) throws {
-        let node = Node(try makePlan { $0.limits.maximumMessageBytes = 1 << 20 })
+        let node = Node(try makePlan { $0.limits[0].maximumMessageBytes = 1 << 20 })
         let caller = try Caller(node)
         let headers = Caller.headers(
             path: refused.path, method: refused.method, contentType: refused.contentType, extra: refused.extra)
@@ -98,7 +98,7 @@ import Testing
 
     /// A message larger than the limit is refused at its prefix; the upload stops; the body is not kept.
     @Test func largeUploadsAreCutShort() throws {
-        let node = Node(try makePlan { $0.limits.maximumMessageBytes = 1 << 20 })
+        let node = Node(try makePlan { $0.limits[0].maximumMessageBytes = 1 << 20 })
         let caller = try Caller(node)
         let reply = try caller.call(Caller.headers(), framed([UInt8](repeating: 0, count: 20 << 20)))
         #expect(reply.grpcStatus == "8" && reply.closed == 0)
@@ -187,7 +187,7 @@ import Testing
     }
 
     @Test func tooManyConnectionsAreClosedAtOnce() throws {
-        let node = Node(try makePlan { $0.limits.maximumConnections = 1 })
+        let node = Node(try makePlan { $0.limits[0].maximumConnections = 1 })
         let first = try Caller(node)
         let second = try Caller(node)
         #expect(first.channel.isActive && !second.channel.isActive)
@@ -196,7 +196,7 @@ import Testing
     }
 
     @Test func pingsWithoutCallsAreStrikes() throws {
-        let node = Node(try makePlan { $0.limits.maximumPingStrikes = 5 })
+        let node = Node(try makePlan { $0.limits[0].maximumPingStrikes = 5 })
         let caller = try Caller(node)
         var pings = 0
         while caller.channel.isActive && pings < 50 {
@@ -261,9 +261,9 @@ import Testing
     @Test func boundsInTime() throws {
         let node = Node(
             try makePlan { plan in
-                plan.limits.requestTimeout = 60_000_000_000
-                plan.limits.idleTimeout = 300_000_000_000
-                plan.limits.firstRequestTimeout = 10_000_000_000
+                plan.limits[0].requestTimeout = 60_000_000_000
+                plan.limits[0].idleTimeout = 300_000_000_000
+                plan.limits[0].firstRequestTimeout = 10_000_000_000
             })
         let silent = try Caller(node)
         let slow = try Caller(node)

@@ -83,7 +83,7 @@ func makePlan(
         predicates: PredicateCompiler())
     var plan = NodePlan(
         workerCount: workers, hashKeys: HashKeys(1, 2), shard: shard, policies: policies, batch: BatchSettings(),
-        limits: ServerLimits(), metrics: try NodeMetrics(settings),
+        limits: [ServerLimits()], metrics: try NodeMetrics(settings),
         memory: MemoryBudget(limitBytes: memoryLimit, softLimitBytes: memoryLimit), destinationNames: destinations)
     change(&plan)
     return plan

@@ -148,7 +148,7 @@ import Testing
     }
 
     @Test func aGzipBombIsRefusedAtItsLimit() throws {
-        let node = Node(try makePlan { $0.limits.maximumMessageBytes = 1 << 20 })
+        let node = Node(try makePlan { $0.limits[0].maximumMessageBytes = 1 << 20 })
         let bomb = gzip([UInt8](repeating: 0, count: 20 << 20))
         #expect(bomb.count < 100_000)
         guard case .failure(let refusal) = node.accept(bomb, encoding: .gzip) else {

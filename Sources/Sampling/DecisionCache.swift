@@ -11,7 +11,8 @@ package enum Verdict: UInt8, Sendable, CaseIterable {
     case dropped = 2
 }
 
-/// A decision as it is remembered: the verdict and the policy that made it.
+/// A decision as it is remembered: the verdict and the policy that made it (policies from the 1023rd on are not
+/// remembered).
 package struct Decision: Sendable, Equatable {
     package var verdict: Verdict
     /// Index of the deciding policy in its `PolicySet`; nil when none decided.
@@ -27,7 +28,7 @@ package struct Decision: Sendable, Equatable {
 ///
 /// Set-associative: the hash chooses a set of eight entries; in it the one with the oldest use makes room. That is an LRU within
 /// sets, not over all; with ids spread by a keyed hash an entry lives for about 0.7 to 1.3 times as long as in an exact one.
-/// A set is three cache lines: the first has the eight states with 14 bits of hash each, so that looking for what is not there,
+/// A set is three cache lines: the first has the eight states with 12 bits of hash each, so that looking for what is not there,
 /// the usual case, touches one line. Owned by one shard; 24 bytes per entry, used as it fills.
 struct DecisionCache: ~Copyable {
     private static let ways = 8
@@ -35,7 +36,6 @@ struct DecisionCache: ~Copyable {
     private static let setWords = 24
     private var words: PagedBuffer<UInt64>
     private let setMask: Int
-    private var clock: UInt32 = 0
     private(set) var count = 0
 
     /// A cache for at least `capacity` decisions (rounded up to a power of two), or nil for none.
@@ -52,10 +52,11 @@ struct DecisionCache: ~Copyable {
     /// Fetches the first line of the trace's set.
     func prefetch(_ hash: UInt64) { words.prefetch(set(hash)) }
 
-    // A state: bits 0-1 verdict plus one (all zero: empty), 2-17 policy plus one, 18-31 tag, 32-63 time of last use.
+    // A state: bits 0-1 verdict plus one (all zero: empty), 2-11 policy plus one, 12-23 tag, 24-43 second of the decision,
+    // 44-63 second of the last use. Seconds count from the shard's start and wrap after 12 days.
 
-    /// The remembered decision; finding it counts as a use.
-    mutating func find(_ traceID: TraceID, hash: UInt64) -> Decision? {
+    /// The remembered decision and its age in seconds; finding it counts as a use at `second`.
+    mutating func find(_ traceID: TraceID, hash: UInt64, second: UInt64) -> (decision: Decision, age: Int)? {
         let start = set(hash)
         let tag = Self.tag(hash)
         for way in 0..<Self.ways {
@@ -63,45 +64,49 @@ struct DecisionCache: ~Copyable {
             guard state & Self.tagMask == tag, state & 3 != 0 else { continue }
             let id = start + Self.ways + 2 * way
             guard words[id] == traceID.high, words[id + 1] == traceID.low else { continue }
-            clock &+= 1
-            words[start + way] = state & 0xffff_ffff | UInt64(clock) << 32
+            words[start + way] = state & (1 << 44 - 1) | second << 44
             guard let verdict = Verdict(rawValue: UInt8(state & 3) - 1) else { return nil }
-            let policy = UInt16(truncatingIfNeeded: state >> 2)
-            return Decision(verdict: verdict, policy: policy == 0 ? nil : policy - 1)
+            let policy = UInt16(truncatingIfNeeded: state >> 2) & 0x3ff
+            let age = (second &- (state >> 24)) & Self.secondMask
+            return (Decision(verdict: verdict, policy: policy == 0 ? nil : policy - 1), Int(age))
         }
         return nil
     }
 
     /// Remembers a decision about a trace that is not in the cache.
-    mutating func insert(_ traceID: TraceID, hash: UInt64, _ decision: Decision) {
+    mutating func insert(_ traceID: TraceID, hash: UInt64, _ decision: Decision, second: UInt64) {
         let start = set(hash)
-        clock &+= 1
-        var victim = 0
-        var oldestAge: UInt32 = 0
-        for way in 0..<Self.ways {
+        var victim: Int
+        var oldestAge: UInt64 = 0
+        // Entries of one second are equally old: where the search begins decides among them, and differs by trace.
+        let first = Int(truncatingIfNeeded: hash >> 12) & (Self.ways - 1)
+        victim = first
+        for step in 0..<Self.ways {
+            let way = (first + step) & (Self.ways - 1)
             let state = words[start + way]
             if state & 3 == 0 {
                 victim = way
                 count += 1
                 break
             }
-            let age = clock &- UInt32(truncatingIfNeeded: state >> 32)
+            let age = (second &- (state >> 44)) & Self.secondMask
             if age > oldestAge {
                 oldestAge = age
                 victim = way
             }
         }
-        let policy = decision.policy.map { UInt64($0) + 1 } ?? 0
-        words[start + victim] =
-            UInt64(decision.verdict.rawValue) + 1 | policy << 2 | Self.tag(hash) | UInt64(clock) << 32
+        let policy = decision.policy.map { $0 < 0x3ff ? UInt64($0) + 1 : 0 } ?? 0
+        let seconds = (second & Self.secondMask) << 24 | second << 44
+        words[start + victim] = UInt64(decision.verdict.rawValue) + 1 | policy << 2 | Self.tag(hash) | seconds
         words[start + Self.ways + 2 * victim] = traceID.high
         words[start + Self.ways + 2 * victim + 1] = traceID.low
     }
 
-    private static let tagMask: UInt64 = 0x3fff << 18
+    private static let secondMask: UInt64 = 1 << 20 - 1
+    private static let tagMask: UInt64 = 0xfff << 12
 
     /// The lowest bits of the hash, which the set number leaves out.
-    private static func tag(_ hash: UInt64) -> UInt64 { (hash & 0x3fff) << 18 }
+    private static func tag(_ hash: UInt64) -> UInt64 { (hash & 0xfff) << 12 }
 
     private func set(_ hash: UInt64) -> Int {
         (Int(truncatingIfNeeded: hash >> 20) & setMask) * Self.setWords

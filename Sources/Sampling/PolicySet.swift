@@ -99,7 +99,7 @@ package struct PolicySet: Sendable {
         var sampledBy: Int? = nil
         for position in policies.indices {
             let verdict = policies[position].policy.decide(trace, &context)
-            verdicts.count(position, verdict)
+            verdicts.count(position, verdict, trace)
             switch verdict {
             case .dropped:
                 return Decision(verdict: .dropped, policy: UInt16(truncatingIfNeeded: position))
@@ -115,17 +115,30 @@ package struct PolicySet: Sendable {
     }
 }
 
-/// How often each policy gave each verdict. Owned by one shard; one row of four counts per policy.
+/// How often each policy gave each verdict, and on how many spans and bytes. Owned by one shard; twelve counts per policy.
 package struct PolicyTally: Sendable {
-    private var counts: [Int]
-
-    package init(policies: Int) { counts = Array(repeating: 0, count: policies * 4) }
-
-    @inline(__always)
-    mutating func count(_ policy: Int, _ verdict: PolicyVerdict) {
-        counts[policy &* 4 &+ Int(verdict.rawValue)] &+= 1
+    /// What the verdicts on a policy's traces add up to.
+    package struct Sum: Sendable, Equatable {
+        package var traces: Int
+        package var spans: Int
+        package var bytes: Int
     }
 
-    /// How often policy number `policy` gave `verdict`.
-    package subscript(policy: Int, verdict: PolicyVerdict) -> Int { counts[policy * 4 + Int(verdict.rawValue)] }
+    private var counts: [Int]
+
+    package init(policies: Int) { counts = Array(repeating: 0, count: policies * 12) }
+
+    @inline(__always)
+    mutating func count(_ policy: Int, _ verdict: PolicyVerdict, _ trace: borrowing TraceSummary) {
+        let row = policy &* 12 &+ Int(verdict.rawValue) &* 3
+        counts[row] &+= 1
+        counts[row &+ 1] &+= Int(trace.spanCount)
+        counts[row &+ 2] &+= Int(truncatingIfNeeded: trace.spanBytes)
+    }
+
+    /// What policy number `policy` gave `verdict` to.
+    package subscript(policy: Int, verdict: PolicyVerdict) -> Sum {
+        let row = policy * 12 + Int(verdict.rawValue) * 3
+        return Sum(traces: counts[row], spans: counts[row + 1], bytes: counts[row + 2])
+    }
 }

@@ -27,6 +27,8 @@ package struct IngestResult: Sendable {
     package var lateDropped = 0
     /// Positions in `RequestIndex.records` of late spans of sampled traces: the caller sends them on.
     package var lateSampled: [UInt32] = []
+    /// Seconds between decision and arrival of late spans, one for each.
+    package var lateAges: [Int] = []
 
     package init() {}
 }
@@ -40,6 +42,8 @@ package struct DecidedTrace: Sendable {
     package let spanBytes: Int
     /// When it should have been decided, monotonic nanoseconds.
     package let deadline: Int64
+    /// From its first span to now, milliseconds.
+    package let ageMilliseconds: Int
     package let hasRoot: Bool
     let index: Int
 }
@@ -108,6 +112,7 @@ package struct Shard: ~Copyable {
         var lastTrace = TraceID(high: 0, low: 0)
         var lastIndex = -1
         let seen = UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000)
+        let second = second(now)
         for position in records.indices {
             prefetch(records, position)
             let record = records[position]
@@ -117,7 +122,8 @@ package struct Shard: ~Copyable {
                 entry = lastIndex
             } else if let found = table.find(record.traceID, hash: record.hash) {
                 entry = found
-            } else if let decision = remembered(record) {
+            } else if let (decision, age) = remembered(record, second) {
+                result.lateAges.append(age)
                 switch decision.verdict {
                 case .sampled: result.lateSampled.append(UInt32(truncatingIfNeeded: position))
                 case .notSampled: result.lateNotSampled += 1
@@ -177,10 +183,12 @@ package struct Shard: ~Copyable {
         wheel.insert(entry, deadline: deadline)
     }
 
-    private mutating func remembered(_ record: SpanRecord) -> Decision? {
-        if let decision = sampledCache?.find(record.traceID, hash: record.hash) { return decision }
-        return notSampledCache?.find(record.traceID, hash: record.hash)
+    private mutating func remembered(_ record: SpanRecord, _ second: UInt64) -> (Decision, Int)? {
+        if let found = sampledCache?.find(record.traceID, hash: record.hash, second: second) { return found }
+        return notSampledCache?.find(record.traceID, hash: record.hash, second: second)
     }
+
+    private func second(_ now: Int64) -> UInt64 { UInt64(truncatingIfNeeded: (now - startedAt) / 1_000_000_000) }
 
     private mutating func begin(_ record: SpanRecord, now: Int64, seen: UInt32) -> Int {
         let deadline = now + settings.decisionWait
@@ -210,7 +218,10 @@ package struct Shard: ~Copyable {
         let decision = policies.decide(table[index], &context, verdicts: &tally)
         let decided = DecidedTrace(
             decision: decision, spanCount: Int(table[index].spanCount), spanBytes: Int(table[index].spanBytes),
-            deadline: table[index].deadline, hasRoot: table[index].flags.contains(.hasRoot), index: index)
+            deadline: table[index].deadline,
+            ageMilliseconds: Int(
+                UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000) &- table[index].firstSeenMilliseconds),
+            hasRoot: table[index].flags.contains(.hasRoot), index: index)
         if decision.verdict == .sampled {
             readChain(of: index)
         } else {
@@ -246,10 +257,11 @@ package struct Shard: ~Copyable {
         bufferedBytes -= decided.spanBytes
         let traceID = table[decided.index].traceID
         let hash = table[decided.index].hash
+        let second = second(context.now)
         if decided.decision.verdict == .sampled {
-            sampledCache?.insert(traceID, hash: hash, decided.decision)
+            sampledCache?.insert(traceID, hash: hash, decided.decision, second: second)
         } else {
-            notSampledCache?.insert(traceID, hash: hash, decided.decision)
+            notSampledCache?.insert(traceID, hash: hash, decided.decision, second: second)
         }
         table.remove(decided.index)
     }

@@ -23,18 +23,19 @@ import Testing
         guard var cache = DecisionCache(capacity: 4096) else { return }
         var decisions: [Decision] = []
         for verdict in Verdict.allCases {
-            for policy in [nil, 0, 1, 299, UInt16.max - 1] as [UInt16?] {
+            for policy in [nil, 0, 1, 299, 1022] as [UInt16?] {
                 decisions.append(Decision(verdict: verdict, policy: policy))
             }
         }
         for (number, decision) in decisions.enumerated() {
             let id = TraceID(high: UInt64(number), low: 0)
-            cache.insert(id, hash: testKeys.hash(id), decision)
+            cache.insert(id, hash: testKeys.hash(id), decision, second: UInt64(number))
         }
         for (number, decision) in decisions.enumerated() {
             let id = TraceID(high: UInt64(number), low: 0)
-            let found = cache.find(id, hash: testKeys.hash(id))
-            #expect(found == decision)
+            let found = cache.find(id, hash: testKeys.hash(id), second: UInt64(number) + 7)
+            #expect(found?.decision == decision)
+            #expect(found?.age == 7)
         }
         let count = cache.count
         #expect(count == decisions.count)
@@ -44,43 +45,54 @@ import Testing
     @Test func idsThatShareAHalfAreDifferent() {
         guard var cache = DecisionCache(capacity: 64) else { return }
         let id = TraceID(high: 1, low: 99)
-        cache.insert(id, hash: 5, Self.sampled)
-        let sameLow = cache.find(TraceID(high: 2, low: 99), hash: 5)
-        let sameHigh = cache.find(TraceID(high: 1, low: 98), hash: 5)
-        let zero = cache.find(TraceID(high: 0, low: 0), hash: 5)
-        let itself = cache.find(id, hash: 5)
+        cache.insert(id, hash: 5, Self.sampled, second: 0)
+        let sameLow = cache.find(TraceID(high: 2, low: 99), hash: 5, second: 0)
+        let sameHigh = cache.find(TraceID(high: 1, low: 98), hash: 5, second: 0)
+        let zero = cache.find(TraceID(high: 0, low: 0), hash: 5, second: 0)
+        let itself = cache.find(id, hash: 5, second: 0)
         #expect(sameLow == nil && sameHigh == nil && zero == nil)
-        #expect(itself == Self.sampled)
+        #expect(itself?.decision == Self.sampled)
     }
 
     @Test func theLeastRecentlyUsedOfASetMakesRoom() {
         guard var cache = DecisionCache(capacity: 8) else { return }
         func id(_ number: UInt64) -> TraceID { TraceID(high: 0, low: number) }
-        for number in 1...8 as ClosedRange<UInt64> { cache.insert(id(number), hash: 0, Self.sampled) }
+        for number in 1...8 as ClosedRange<UInt64> {
+            cache.insert(id(number), hash: 0, Self.sampled, second: number)
+        }
         // 1 is used again, so 2 is now the oldest.
-        let used = cache.find(id(1), hash: 0)
+        let used = cache.find(id(1), hash: 0, second: 9)
         #expect(used != nil)
-        cache.insert(id(9), hash: 0, Self.sampled)
-        cache.insert(id(10), hash: 0, Self.sampled)
+        cache.insert(id(9), hash: 0, Self.sampled, second: 10)
+        cache.insert(id(10), hash: 0, Self.sampled, second: 11)
         var left: [UInt64] = []
-        for number in 1...10 as ClosedRange<UInt64> where cache.find(id(number), hash: 0) != nil { left.append(number) }
+        for number in 1...10 as ClosedRange<UInt64> where cache.find(id(number), hash: 0, second: 12) != nil { left.append(number) }
         #expect(left == [1, 4, 5, 6, 7, 8, 9, 10])
         let count = cache.count
         #expect(count == 8)
+    }
+
+    /// The policies that do not fit into an entry are forgotten, not mistaken for others.
+    @Test func aPolicyNumberThatDoesNotFitIsLeftOut() {
+        guard var cache = DecisionCache(capacity: 8) else { return }
+        let id = TraceID(high: 7, low: 7)
+        cache.insert(id, hash: 9, Decision(verdict: .sampled, policy: 1023), second: 3)
+        let found = cache.find(id, hash: 9, second: 3)
+        #expect(found?.decision == Decision(verdict: .sampled, policy: nil))
     }
 
     @Test func keepsAtLeastMostOfItsCapacityAndNeverMore() {
         guard var cache = DecisionCache(capacity: 8192) else { return }
         for number in 0..<100_000 as Range<UInt64> {
             let id = TraceID(high: number, low: number &* 77)
-            cache.insert(id, hash: testKeys.hash(id), Self.sampled)
+            cache.insert(id, hash: testKeys.hash(id), Self.sampled, second: number / 1000)
         }
         let count = cache.count
         var recent = 0
         var old = 0
         for number in 0..<100_000 as Range<UInt64> {
             let id = TraceID(high: number, low: number &* 77)
-            if cache.find(id, hash: testKeys.hash(id)) != nil { if number >= 100_000 - 4096 { recent += 1 } else { old += 1 } }
+            if cache.find(id, hash: testKeys.hash(id), second: 100) != nil { if number >= 100_000 - 4096 { recent += 1 } else { old += 1 } }
         }
         #expect(count <= 8192 && recent + old <= 8192)
         // With eight ways, half a capacity's worth of newer ids seldom fills a set.

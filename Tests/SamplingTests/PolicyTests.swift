@@ -25,7 +25,7 @@ func decide(_ spans: [TestSpan], _ policies: PolicySet) -> (decision: Decision, 
     var tally = PolicyTally(policies: policies.policies.count)
     let decision = policies.decide(summary(spans, policies), &context, verdicts: &tally)
     let verdicts = policies.policies.indices.map { position in
-        PolicyVerdict.allCases.first { tally[position, $0] > 0 }
+        PolicyVerdict.allCases.first { tally[position, $0].traces > 0 }
     }
     return (decision, verdicts)
 }
@@ -390,13 +390,18 @@ private let someTrace = TraceID(high: 0x0102, low: 0x0304)
         #expect(decide([TestSpan(trace: someTrace)], set).decision == Decision(verdict: .notSampled, policy: nil))
     }
 
-    @Test func tallyCountsEveryVerdict() {
+    @Test func tallyCountsTracesSpansAndBytesOfEveryVerdict() {
+        let set = build([.map(["name": "p", "type": "always_sample"])]).set
+        guard let set else { return }
+        let trace = summary([TestSpan(trace: someTrace), TestSpan(trace: someTrace)], set)
+        let bytes = Int(trace.spanBytes)
         var tally = PolicyTally(policies: 2)
-        for _ in 0..<3 { tally.count(0, .sampled) }
-        tally.count(1, .failed)
-        tally.count(1, .dropped)
-        #expect(tally[0, .sampled] == 3 && tally[0, .notSampled] == 0 && tally[0, .dropped] == 0)
-        #expect(tally[1, .failed] == 1 && tally[1, .dropped] == 1 && tally[1, .sampled] == 0)
+        for _ in 0..<3 { tally.count(0, .sampled, trace) }
+        tally.count(1, .failed, trace)
+        #expect(tally[0, .sampled] == PolicyTally.Sum(traces: 3, spans: 6, bytes: 3 * bytes))
+        #expect(bytes > 0)
+        #expect(tally[0, .notSampled].traces == 0 && tally[0, .dropped].traces == 0)
+        #expect(tally[1, .failed].traces == 1 && tally[1, .sampled].traces == 0)
     }
 
     /// Policies that want the same condition share a bit, and each still gets its own.

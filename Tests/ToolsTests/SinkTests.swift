@@ -116,7 +116,8 @@ import Testing
         behaviour.failWith = .resourceExhausted
         behaviour.failPercent = 25
         let failures = (0..<400).filter { number in
-            if case .refuse(.resourceExhausted, nil, 5) = behaviour.answer(request: UInt64(number), now: 0) { true } else { false }
+            let answer = behaviour.answer(request: UInt64(number), now: 0)
+            return answer == .refuse(status: .resourceExhausted, retryNanoseconds: nil, afterNanoseconds: 5)
         }
         #expect(failures.count == 100)
         behaviour.failWith = nil

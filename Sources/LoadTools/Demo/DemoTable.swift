@@ -52,7 +52,9 @@ package enum DemoTable {
         if now.droppedTraces > 0 { text += ", dropped \(Figures.grouped(now.droppedTraces))" }
         for (index, destination) in now.ledger.destinations.enumerated() {
             text += ", \(destination.name) sent \(Figures.grouped(destination.sent)) spans"
-            if index < now.queues.count { text += " with \(Figures.grouped(now.queues[index].requests)) requests queued" }
+            if index < now.queues.count {
+                text += " with \(Figures.grouped(now.queues[index].requests)) requests queued"
+            }
             if destination.lost > 0 { text += " and \(Figures.grouped(destination.lost)) spans LOST" }
         }
         return text

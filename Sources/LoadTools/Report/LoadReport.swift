@@ -53,7 +53,7 @@ package struct LoadReport: Sendable {
             "\(Figures.grouped(Int64(recorder.whole.spans))) spans in "
                 + "\(Figures.grouped(Int64(recorder.whole.requests))) requests, "
                 + Figures.bytes(Double(recorder.whole.bytes)))
-        for (name, percent) in Self.percentiles {
+        for (name, percent) in Self.percentiles where recorder.latencies.totalCount > 0 {
             line("answered, \(name)", "\(Figures.milliseconds(latency(percent))) ms after it was due")
         }
         for (status, count) in recorder.refusals.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {

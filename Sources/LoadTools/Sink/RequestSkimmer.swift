@@ -63,7 +63,9 @@ struct RequestSkimmer {
     }
 
     /// Whether a span has no parent, and its end in nanoseconds since 1970.
-    static func rootAndEnd(of found: Found, in bytes: Span<UInt8>) throws(MalformedRequest) -> (root: Bool, end: UInt64) {
+    static func rootAndEnd(
+        of found: Found, in bytes: Span<UInt8>
+    ) throws(MalformedRequest) -> (root: Bool, end: UInt64) {
         var walker = RequestSkimmer(count: found.end)
         walker.position = found.start
         var root = true

@@ -31,8 +31,9 @@ package struct SinkReport: Sendable {
     package func line(since earlier: SinkReport?) -> String {
         let passed = seconds - (earlier?.seconds ?? 0)
         let spans = totals.spans - (earlier?.totals.spans ?? 0)
+        let rate = passed > 0 ? Double(spans) / passed : 0
         var text =
-            "\(Figures.fixed(seconds, 0)) s: \(Figures.grouped(rounded: passed > 0 ? Double(spans) / passed : 0)) spans/s, "
+            "\(Figures.fixed(seconds, 0)) s: \(Figures.grouped(rounded: rate)) spans/s, "
             + "\(Figures.grouped(Int64(totals.spans))) spans, \(Figures.grouped(Int64(totals.traces))) traces"
         if expectsWholeTraces { text += ", \(Figures.grouped(Int64(totals.wholeTraces))) whole" }
         text += ", \(Figures.grouped(Int64(totals.splitTraces))) split"
@@ -66,7 +67,8 @@ package struct SinkReport: Sendable {
         if let ages {
             lines.append(
                 Figures.left("age at arrival", 22)
-                    + "p50 \(Figures.milliseconds(ages.p50)) ms, p99 \(Figures.milliseconds(ages.p99)) ms after a root span's end")
+                    + "p50 \(Figures.milliseconds(ages.p50)) ms, p99 \(Figures.milliseconds(ages.p99)) ms "
+                    + "after a root span's end")
         }
         lines.append(
             Figures.left("cost of this sink", 22)

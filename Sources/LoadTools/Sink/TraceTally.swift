@@ -16,8 +16,8 @@ struct TallyEntry: Sendable {
 /// Trace ids with their entries: open addressing, at most half full, bounded by forgetting whole generations.
 ///
 /// Grows by doubling up to `limit` entries; then the entries become the old generation, and the generation that was old
-/// is forgotten. So between `limit` and 2 x `limit` of the latest traces are known. Memory: at most 192 bytes x `limit`,
-/// twice that for a moment while it grows.
+/// is forgotten. So between `limit` and 2 x `limit` of the latest traces are known. Memory: at most 192 bytes x
+/// `limit`, twice that for a moment while it grows.
 struct TraceTally {
     private(set) var forgotten: UInt64 = 0
     private let limit: Int

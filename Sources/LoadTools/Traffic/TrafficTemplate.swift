@@ -24,9 +24,8 @@ struct SpanPatch: Sendable {
 /// One prepared OTLP export request as a gRPC message (5-byte prefix, then an ExportTraceServiceRequest), whose ids and
 /// times are overwritten in place for every use.
 ///
-/// Owner: one lane of a load generator. The bytes are a plain array: a transport that still holds the previous use makes
-/// the next ``stamp(ids:unixNanoseconds:)`` copy them once, so a use that is under way
-/// never changes.
+/// Owner: one lane of a load generator. The bytes are a plain array: a transport that still holds the previous use
+/// makes the next ``stamp(ids:unixNanoseconds:)`` copy them once, so a use that is under way never changes.
 struct TrafficTemplate: Sendable {
     /// Length of the gRPC prefix before the protobuf message.
     static let prefixLength = 5

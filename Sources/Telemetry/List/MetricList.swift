@@ -121,9 +121,6 @@ extension MetricList {
     static let policyExecutions = MetricFamily(
         "otelcol_processor_tail_sampling_sampling_policy_execution_count", .counter,
         labels: ["policy"], help: "Evaluations of a policy.")
-    static let policyExecutionTime = MetricFamily(
-        "otelcol_processor_tail_sampling_sampling_policy_execution_time_sum", .counter,
-        labels: ["policy"], help: "Microseconds spent in evaluating a policy.")
     static let tracesDroppedTooEarly = MetricFamily(
         "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early", .counter,
         help: "Traces pushed out of memory before they were decided.")

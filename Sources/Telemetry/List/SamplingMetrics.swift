@@ -64,8 +64,6 @@ package struct PolicyMetrics: Sendable {
     package let spans: DecisionCounters
     package let bytes: DecisionCounters
     package let executions: CounterID
-    /// Unit: microseconds.
-    package let executionTime: CounterID
 
     /// - Parameter policy: the policy's name; under a component id `tail_sampling/NAME` the
     ///   Collector writes `NAME.policy`.
@@ -75,6 +73,5 @@ package struct PolicyMetrics: Sendable {
         spans = try catalog.decisionCounters(List.policySpans, policy)
         bytes = try catalog.decisionCounters(List.policyBytes, policy)
         executions = try catalog.counter(List.policyExecutions, policy)
-        executionTime = try catalog.counter(List.policyExecutionTime, policy)
     }
 }

@@ -82,7 +82,10 @@ package final class Worker {
             throw GRPCRefusal(
                 .notServing, .unavailable, "the node is shutting down or starting", retryAfter: plan.retryAfter)
         }
-        guard plan.memory.admits(bytes: body.count) else { throw refuseForMemory(receiver) }
+        guard plan.memory.admits(bytes: body.count) else {
+            if encoding == .identity { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
+            throw refuseForMemory(receiver)
+        }
         var payloadStart = payloadStart
         if encoding == .gzip {
             body = try inflate(body, payloadStart, receiver)
@@ -104,7 +107,7 @@ package final class Worker {
             ledger.accepted += spans
             settleLate(result, body.span.extracting(payloadStart...), index)
         } else {
-            try distribute(body, payloadStart)
+            try distribute(body, payloadStart, receiver)
         }
         let metrics = plan.metrics.receivers[receiver]
         cells.add(metrics.acceptedSpans, spans)
@@ -113,6 +116,20 @@ package final class Worker {
         if rejected.total > 0 { countRejected(rejected) }
         reportMemory()
         return rejected
+    }
+
+    /// Counts the spans of a request that is refused unread; quicker than taking them.
+    private func countRefused(_ message: Span<UInt8>, _ reason: RefusalReason, _ receiver: Int) {
+        walker.checksNested = false
+        defer { walker.checksNested = true }
+        guard (try? walker.walk(message, into: &index)) != nil else { return }
+        noteRefused(index.records.count, reason, receiver)
+    }
+
+    private func noteRefused(_ spans: Int, _ reason: RefusalReason, _ receiver: Int) {
+        cells.add(plan.metrics.ingress.refusedSpans[reason], spans)
+        cells.add(plan.metrics.receivers[receiver].refusedSpans, spans)
+        if reason == .memory, let limiter = plan.metrics.memoryLimiter { cells.add(limiter.refusedSpans, spans) }
     }
 
     /// For requests that are refused before their bytes have come.
@@ -167,12 +184,13 @@ package final class Worker {
     }
 
     /// Law 2: room in every target first, then commit to all.
-    private func distribute(_ body: consuming [UInt8], _ payloadStart: Int) throws(GRPCRefusal) {
+    private func distribute(_ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int) throws(GRPCRefusal) {
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
         for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             if !mailboxes[worker].hasRoom(from: number) {
+                noteRefused(index.records.count, .mailboxFull, receiver)
                 throw GRPCRefusal(
                     .mailboxFull, .unavailable, "a part of the node is overloaded", retryAfter: plan.retryAfter)
             }
@@ -219,6 +237,7 @@ package final class Worker {
     /// Late spans follow the decision on their trace.
     private func settleLate(_ result: IngestResult, _ body: Span<UInt8>, _ index: RequestIndex) {
         let metrics = plan.metrics.sampling
+        for age in result.lateAges { cells.observe(metrics.lateSpanAge, age) }
         if result.lateNotSampled > 0 {
             ledger.notSampled += result.lateNotSampled
             cells.add(metrics.lateSpans.notSampled, result.lateNotSampled)
@@ -269,6 +288,8 @@ package final class Worker {
             }
             let lateness = max(0, current - trace.deadline)
             if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
+            cells.observe(metrics.traceWindow, trace.ageMilliseconds)
+            cells.observe(metrics.traceRemovalAge, trace.ageMilliseconds / 1000)
             decided += 1
             if decided & 15 == 0 {
                 current = now
@@ -411,6 +432,10 @@ package final class Worker {
     /// Traces and spans that wait for their decision.
     package var pendingTraces: Int { shard.traceCount }
 
+    private static let verdictLabels: [(PolicyVerdict, DecisionLabel)] = [
+        (.sampled, .sampled), (.notSampled, .notSampled), (.dropped, .dropped),
+    ]
+
     /// Consistent figures of this worker, as of now.
     package func snapshot() -> WorkerSnapshot {
         let sampling = plan.metrics.sampling
@@ -425,13 +450,15 @@ package final class Worker {
             plan.metrics.workerBusyTime[number], total: Int(SystemClocks.threadCPUNanoseconds()))
         for (position, policy) in plan.metrics.policies.enumerated() {
             let tally = shard.tally
-            let sampled = tally[position, .sampled]
-            let notSampled = tally[position, .notSampled]
-            let dropped = tally[position, .dropped]
-            cells.set(policy.traces.sampled, total: sampled)
-            cells.set(policy.traces.notSampled, total: notSampled)
-            cells.set(policy.traces.dropped, total: dropped)
-            cells.set(policy.executions, total: sampled + notSampled + dropped + tally[position, .failed])
+            var executions = tally[position, .failed].traces
+            for (verdict, label) in Self.verdictLabels {
+                let sum = tally[position, verdict]
+                cells.set(policy.traces[label], total: sum.traces)
+                cells.set(policy.spans[label], total: sum.spans)
+                cells.set(policy.bytes[label], total: sum.bytes)
+                executions += sum.traces
+            }
+            cells.set(policy.executions, total: executions)
         }
         return WorkerSnapshot(ledger: ledger, metrics: cells.snapshot())
     }

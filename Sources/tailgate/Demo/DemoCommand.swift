@@ -14,9 +14,9 @@ struct DemoCommand: AsyncParsableCommand {
         commandName: "demo",
         abstract: "See it work: a gateway, two backends and a shop's traffic in one process.",
         discussion: """
-            Starts a node, two counting sinks that stand in for Jaeger and Tempo, and a load of realistic traffic: a shop of \
-            8 services with some errors and some slow requests. Shows once a second what the node does; in a terminal as a \
-            table, otherwise as lines. Ends by itself, with the node's ledger: where every accepted span went.
+            Starts a node, two counting sinks that stand in for Jaeger and Tempo, and a load of realistic traffic: a \
+            shop of 8 services with some errors and some slow requests. Shows once a second what the node does; in a \
+            terminal as a table, otherwise as lines. Ends by itself, with the node's ledger: where every accepted span went.
 
             While it runs, any OpenTelemetry SDK can send to it, too; the line for it is printed at the start.
 
@@ -140,7 +140,8 @@ struct DemoCommand: AsyncParsableCommand {
 
     private func introduce(_ gateway: Gateway, sinkPorts: [Int]) {
         let port = gateway.receiverPorts.first ?? 0
-        print("A Tailgate node takes OTLP/gRPC on 127.0.0.1:\(port), collects each trace for \(decisionWait.defaultValueDescription),")
+        let window = decisionWait.defaultValueDescription
+        print("A Tailgate node takes OTLP/gRPC on 127.0.0.1:\(port), collects each trace for \(window),")
         print("keeps errors, what took over a second, and 10 % of the rest, and sends it to two sinks:")
         print("one in the place of Jaeger on port \(sinkPorts[0]), one in the place of Tempo on port \(sinkPorts[1]).")
         if let admin = gateway.adminPort {

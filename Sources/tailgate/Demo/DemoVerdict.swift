@@ -11,8 +11,9 @@ struct DemoVerdict {
         var isSound = ledger.difference == 0
         let sent = report.recorder.whole
         lines.append(
-            "The load sent \(Figures.grouped(Int64(sent.spans))) spans in \(Figures.grouped(Int64(sent.requests))) requests; "
-                + "half were acknowledged within \(Self.latency(report, 50)) ms, 99 % within \(Self.latency(report, 99)) ms.")
+            "The load sent \(Figures.grouped(Int64(sent.spans))) spans in "
+                + "\(Figures.grouped(Int64(sent.requests))) requests; half were acknowledged within "
+                + "\(Self.latency(report, 50)) ms, 99 % within \(Self.latency(report, 99)) ms.")
         if report.everythingAccepted {
             let expected = Self.expectedTraces(catalog, requests: sent.requests)
             lines.append("The policies want \(Figures.grouped(expected)) of its traces. What has arrived:")

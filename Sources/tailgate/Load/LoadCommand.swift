@@ -14,12 +14,12 @@ struct LoadCommand: AsyncParsableCommand {
             Requests are prepared before the run and only ids and times are written into them, so that one core sends \
             some millions of spans a second.
 
-            With --rate, requests are due at fixed times whatever the receiver does, and latency counts from the time a \
-            request was due: a receiver that stalls for a second shows that second in every request that it delayed. \
+            With --rate, requests are due at fixed times whatever the receiver does, and latency counts from the time \
+            a request was due: a receiver that stalls for a second shows that second in every request that it delayed. \
             With --max, each connection sends as soon as fewer than --in-flight requests are unanswered.
 
-            Refused requests are sent again as an SDK would do (after the delay that the receiver asks for, or a second), \
-            at most --attempts times. The exit code is 0 if every request was accepted in the end, 1 otherwise.
+            Refused requests are sent again as an SDK would do (after the delay that the receiver asks for, or a \
+            second), at most --attempts times. The exit code is 0 if every request was accepted in the end, 1 otherwise.
 
             Examples:
               tailgate load --endpoint localhost:4317 --rate 40000 --seconds 30

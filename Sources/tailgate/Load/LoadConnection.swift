@@ -172,8 +172,9 @@ final class LoadConnection: ChannelInboundHandler {
     private func answer(on stream: Int32) -> Answer {
         let fields = session.trailers(of: stream) ?? session.headers(of: stream) ?? HTTP2Headers()
         guard let text = fields.first("grpc-status") else {
-            let status = session.headers(of: stream)?.first(":status").flatMap { Int(String(decoding: $0, as: UTF8.self)) }
-            return .refused(GRPCStatusCode(httpStatus: status ?? 0), retryNanoseconds: nil)
+            let status = session.headers(of: stream)?.first(":status").map { String(decoding: $0, as: UTF8.self) }
+            let number = status.flatMap { Int($0) } ?? 0
+            return .refused(GRPCStatusCode(httpStatus: number), retryNanoseconds: nil)
         }
         let status = GRPCStatusCode(headerValue: Array(text).span) ?? .unknown
         guard status != .ok else { return .accepted(rejectedSpans: rejectedSpans(on: stream)) }

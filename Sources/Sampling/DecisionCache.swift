@@ -47,6 +47,9 @@ struct DecisionCache: ~Copyable {
         words = PagedBuffer(count: sets * Self.setWords)
     }
 
+    /// Bytes of memory that the cache takes once it is in use.
+    var memoryBytes: Int { words.capacityBytes }
+
     var capacity: Int { words.count / Self.setWords * Self.ways }
 
     /// Fetches the first line of the trace's set.

@@ -6,6 +6,9 @@ struct DecisionWheel: ~Copyable {
     /// log2 of a bucket's width in nanoseconds: 16.8 ms.
     static let widthBits: Int64 = 24
 
+    /// When the bucket of this moment is past, so that its traces are due.
+    static func end(ofBucketAt now: Int64) -> Int64 { ((now >> widthBits) + 1) << widthBits }
+
     private var buckets: [[UInt32]]
     private var mask: Int
     /// The oldest bucket that may hold something, as an absolute bucket number.

@@ -85,15 +85,23 @@ struct SegmentStore: ~Copyable {
         }
     }
 
-    /// Gives spare memory back: half of what nobody needed since the last call. Call about once a second.
+    /// Gives spare memory back: half of what nobody needed since the last call, but for two segments, since a fresh one costs the
+    /// kernel a millisecond of clearing. Call about once a second.
     mutating func trim() {
-        let surplus = (min(leastSpare, spare.count) + 1) / 2
-        for _ in 0..<surplus {
+        discardSpare((max(0, min(leastSpare, spare.count) - 2) + 1) / 2)
+        leastSpare = spare.count
+    }
+
+    /// Gives all spare memory back: memory is short.
+    mutating func discardSpare() { discardSpare(spare.count) }
+
+    private mutating func discardSpare(_ count: Int) {
+        for _ in 0..<count {
             guard let slab = spare.popLast() else { break }
             arena.discard(slab)
             discarded.append(slab)
         }
-        leastSpare = spare.count
+        leastSpare = min(leastSpare, spare.count)
     }
 
     private mutating func rotate() -> Bool {

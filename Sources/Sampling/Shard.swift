@@ -65,6 +65,7 @@ package struct Shard: ~Copyable {
     /// The chain of the sampled trace that is being read, oldest record first.
     private var chain: [RecordLocation] = []
     private let startedAt: Int64
+    private var cacheBytes: Int
 
     /// How often each policy gave each verdict.
     package private(set) var tally: PolicyTally
@@ -81,14 +82,17 @@ package struct Shard: ~Copyable {
         wheel = DecisionWheel(now: now, horizon: settings.decisionWait)
         sampledCache = DecisionCache(capacity: settings.sampledCacheSize)
         notSampledCache = DecisionCache(capacity: settings.notSampledCacheSize)
+        cacheBytes = 0
+        if let bytes = sampledCache?.memoryBytes { cacheBytes += bytes }
+        if let bytes = notSampledCache?.memoryBytes { cacheBytes += bytes }
         tally = PolicyTally(policies: policies.policies.count)
         startedAt = now
     }
 
     /// Traces that wait for their decision.
     package var traceCount: Int { table.count }
-    /// Bytes of memory that segments and tables hold.
-    package var heldBytes: Int { segments.usedSegmentBytes + table.memoryBytes }
+    /// Bytes of memory that segments (those kept for reuse too), tables and caches hold.
+    package var heldBytes: Int { segments.heldSegmentBytes + table.memoryBytes + cacheBytes }
     package var usedSegmentBytes: Int { segments.usedSegmentBytes }
     package var heldSegmentBytes: Int { segments.heldSegmentBytes }
 
@@ -203,6 +207,9 @@ package struct Shard: ~Copyable {
 
     // MARK: decide
 
+    /// When traces may become due next: the earliest moment at which it makes sense to look again.
+    package static func nextDue(after now: Int64) -> Int64 { DecisionWheel.end(ofBucketAt: now) }
+
     /// Decides the next trace that is due at `now`, or with `early` the next of all. Nil when there is none.
     ///
     /// A trace that is not sampled is gone when this returns; a sampled one stays readable until `finish`.
@@ -274,6 +281,9 @@ package struct Shard: ~Copyable {
         segments.trim()
         table.trim()
     }
+
+    /// Gives back at once what is only kept for reuse: memory is short.
+    package mutating func discardSpare() { segments.discardSpare() }
 
     private mutating func readChain(of index: Int) {
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)

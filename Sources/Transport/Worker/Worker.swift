@@ -415,6 +415,17 @@ package final class Worker {
         reportMemory()
     }
 
+    /// Above the limit from which requests are refused, nothing is kept for reuse.
+    package func relieveMemory() {
+        if !plan.memory.admits(bytes: 0) {
+            shard.discardSpare()
+            reportMemory()
+        }
+    }
+
+    /// Whether any trace or batch waits for its time.
+    package var isWaiting: Bool { shard.traceCount > 0 || !assembler.isEmpty }
+
     private func reportMemory() {
         let bytes = shard.heldBytes
         if bytes != reportedBytes {

@@ -3,8 +3,11 @@ internal import Sampling
 
 /// The beat of a worker: due decisions, batches and upkeep, in slices so short that receiving hardly notices.
 package final class WorkerClock {
-    /// From one beat to the next, nanoseconds.
-    package static let interval: Int64 = 10_000_000
+    /// From one beat to the next while nothing waits, nanoseconds. Otherwise the next beat is when traces may become due.
+    private static let idleInterval: Int64 = 50_000_000
+    /// Upkeep, nanoseconds.
+    private static let relief: Int64 = 100_000_000
+    private static let upkeep: Int64 = 1_000_000_000
     /// Decisions of one slice, nanoseconds; then the loop turns once before the next. When the loop's turns are longer than
     /// that, a slice may be as long as the turn was, so that decisions get half of a busy worker's time and never fall behind
     /// what is received.
@@ -14,7 +17,8 @@ package final class WorkerClock {
 
     private let server: WorkerServer
     private let refreshesHeap: Bool
-    private var beats = 0
+    private var nextRelief: Int64 = 0
+    private var nextUpkeep: Int64 = 0
     private var isStopped = false
 
     /// - Parameter refreshesHeap: true for exactly one worker of a node.
@@ -31,9 +35,14 @@ package final class WorkerClock {
     private func beat() {
         guard !isStopped else { return }
         let worker = server.worker
-        beats &+= 1
-        if refreshesHeap && beats % 10 == 0 { worker.plan.memory.refreshHeap() }
-        if beats % 100 == 0 {
+        let now = worker.now
+        if now >= nextRelief {
+            nextRelief = now + Self.relief
+            if refreshesHeap { worker.plan.memory.refreshHeap() }
+            worker.relieveMemory()
+        }
+        if now >= nextUpkeep {
+            nextUpkeep = now + Self.upkeep
             server.sweep()
             worker.trim()
         }
@@ -51,7 +60,9 @@ package final class WorkerClock {
         if more {
             loop.execute { self.decide() }
         } else {
-            loop.scheduleTask(in: .nanoseconds(Self.interval)) { self.beat() }
+            let now = worker.now
+            let next = worker.isWaiting ? Shard.nextDue(after: now) - now : Self.idleInterval
+            loop.scheduleTask(in: .nanoseconds(next)) { self.beat() }
         }
     }
 }

@@ -217,9 +217,7 @@ import Testing
         _ = try bad.channel.writeInbound(ByteBuffer(bytes: [UInt8](repeating: 0xff, count: 100)))
         #expect(!bad.channel.isActive && good.channel.isActive)
         let closed = node.plan.metrics.ingress.connectionsClosed
-        withKnownIssue("nghttp2 ends the session by itself, and channelReadComplete counts that as closed by the client") {
-            #expect(node.worker.cells.value(of: closed[.protocolError]) == 1)
-        }
+        #expect(node.worker.cells.value(of: closed[.protocolError]) == 1)
         #expect(try good.export(Encode.request([Encode.span(trace(1))])).grpcStatus == "0")
     }
 

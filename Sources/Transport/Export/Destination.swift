@@ -26,6 +26,8 @@ package final class Destination {
     private var lastRemarkLog: Int64 = .min
     private var failuresSinceLog = 0
     private var isFailing = false
+    private var lastLossLog: [LossReason: Int64] = [:]
+    private var unloggedLosses: [LossReason: Int] = [:]
 
     /// - Parameters:
     ///   - number: place in the ledger's cells.
@@ -157,10 +159,16 @@ package final class Destination {
         logger.warning("partial success", metadata: ["exporter": "\(name)", "message": "\(result.message)"])
     }
 
+    /// Losses are loud, but an outage must not fill the disk: one line per reason in ten seconds, with all since the last.
     private func logLoss(_ spans: Int, _ reason: LossReason) {
+        let now = now
+        unloggedLosses[reason, default: 0] += spans
+        if let last = lastLossLog[reason], now - last < 10_000_000_000 { return }
+        lastLossLog[reason] = now
+        let total = unloggedLosses.removeValue(forKey: reason) ?? 0
         logger.error(
             "sampled spans lost",
-            metadata: ["exporter": "\(name)", "spans": "\(spans)", "reason": "\(reason.rawValue)"])
+            metadata: ["exporter": "\(name)", "spans": "\(total)", "reason": "\(reason.rawValue)"])
     }
 
     // MARK: shutdown
@@ -181,6 +189,8 @@ package final class Destination {
         timer?.cancel()
         timer = nil
         handle(queue.abandonAll())
+        lastLossLog.removeAll()
+        for reason in Array(unloggedLosses.keys) { logLoss(0, reason) }
         drained?.succeed()
         drained = nil
         sender.close()

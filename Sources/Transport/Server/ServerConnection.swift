@@ -37,6 +37,7 @@ package final class ServerConnection: ChannelInboundHandler {
     private var lastActivity: Int64
     private var unwritableSince: Int64?
     private var hadRequest = false
+    private var hasClientLeft = false
     private var lastPing: Int64 = .min
     private var pingStrikes = 0
     private var isClosing = false
@@ -103,7 +104,8 @@ package final class ServerConnection: ChannelInboundHandler {
 
     package func channelReadComplete(context: ChannelHandlerContext) {
         pump()
-        if session.isFinished { end(closeReason) }
+        // nghttp2 ends a session by itself when the client breaks the protocol.
+        if session.isFinished { end(closeReason == .client && !hasClientLeft ? .protocolError : closeReason) }
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -172,7 +174,7 @@ package final class ServerConnection: ChannelInboundHandler {
             case .ping: countPing()
             case .violation: server.cells.add(server.metrics.http2ProtocolViolations)
             case .trailers, .pingAcknowledged: break
-            case .goAway: break
+            case .goAway: hasClientLeft = true
             }
         }
     }

@@ -100,6 +100,10 @@ let package = Package(
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             swiftSettings: house),
+        // benchmarks of single steps: swift run -c release MicroBenchmarks
+        .executableTarget(
+            name: "MicroBenchmarks", dependencies: ["OTLP", "Sampling", "Delivery", "LoadTools"],
+            path: "Benchmarks/Micro", swiftSettings: houseTests),
         // tests
         .testTarget(name: "NativeCoreTests", dependencies: ["NativeCore"], swiftSettings: houseTests),
         .testTarget(name: "OTLPTests", dependencies: ["OTLP"], swiftSettings: houseTests),

@@ -7,6 +7,11 @@ package struct PolicySet: Sendable {
     package struct Named: Sendable {
         package let name: String
         package let policy: any SamplingPolicy
+
+        package init(name: String, policy: any SamplingPolicy) {
+            self.name = name
+            self.policy = policy
+        }
     }
 
     /// Counts up with every set that is put in force; a trace is judged by the version of its first span.

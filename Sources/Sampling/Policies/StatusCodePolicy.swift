@@ -29,6 +29,16 @@ package struct StatusCodePolicy: SamplingPolicy {
         wanted = bits
     }
 
+    /// - Parameter codes: of OTLP (0 UNSET, 1 OK, 2 ERROR). Nil if the set has no room for another predicate.
+    package init?(codes: [UInt32], predicates: inout PredicateCompiler) {
+        var bits: UInt64 = 0
+        for code in codes {
+            guard let bit = predicates.bit(for: .statusCode(code)) else { return nil }
+            bits |= bit
+        }
+        wanted = bits
+    }
+
     package func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
         trace.predicates & wanted != 0 ? .sampled : .notSampled
     }

@@ -4,6 +4,7 @@ import Foundation
 import Gateway
 import LoadTools
 import Logging
+import NativeCore
 import NIOCore
 import NIOPosix
 import Telemetry
@@ -52,7 +53,7 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        ProcessSetup.raiseFileLimit()
+        ProcessLimits.raiseOpenFiles()
         let signals = StopSignals()
         let sinkLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let sinks = [try await makeSink(sinkLoop), try await makeSink(sinkLoop)]

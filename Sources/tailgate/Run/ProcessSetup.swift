@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Gateway
 internal import Logging
 
@@ -15,14 +14,5 @@ enum ProcessSetup {
             case .error: .error
             }
         return logger
-    }
-
-    /// Every connection is a file descriptor: takes as many as the system allows this process.
-    static func raiseFileLimit() {
-        var limit = rlimit()
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        guard unsafe getrlimit(resource, &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        _ = unsafe setrlimit(resource, &limit)
     }
 }

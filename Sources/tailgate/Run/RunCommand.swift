@@ -30,7 +30,7 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let checked = try ConfigurationFiles.load(config)
         let logger = ProcessSetup.logger(level: checked.telemetry.logLevel)
-        ProcessSetup.raiseFileLimit()
+        ProcessLimits.raiseOpenFiles()
         let signals = StopSignals()
         let options = GatewayOptions(
             workers: workers, version: Tailgate.version, instanceID: ProcessInfo.processInfo.hostName)

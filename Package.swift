@@ -41,8 +41,9 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc"),
             ]),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         // floor 1
-        .target(name: "NativeCore", dependencies: ["CShims"], swiftSettings: house),
+        .target(name: "NativeCore", dependencies: ["CShims", "CRE2"], swiftSettings: house),
         .target(name: "OTLP", swiftSettings: house),
         .target(name: "ConfigTree", swiftSettings: house),
         // floor 2
@@ -125,5 +126,6 @@ let package = Package(
         .testTarget(
             name: "ToolsTests",
             dependencies: ["LoadTools", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

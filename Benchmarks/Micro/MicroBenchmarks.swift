@@ -36,7 +36,7 @@ struct MicroBenchmarks {
                 let request = source.next(unixNanoseconds: 1_700_000_000_000_000_000 + now)
                 let body = request.bytes.span.extracting(GRPCFraming.prefixLength...)
                 step.walk += time { try? walker.walk(body, into: &index) }
-                step.predicates += time { policies.evaluatePredicates(&index) }
+                step.predicates += time { policies.evaluatePredicates(&index, body: body) }
                 step.ingest += time { _ = shard.ingest(body: body, index: index, shard: 0, of: 1, now: now) }
                 spans += index.records.count
                 spanBytes += index.spanBytes

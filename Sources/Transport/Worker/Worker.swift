@@ -99,7 +99,7 @@ package final class Worker {
             throw GRPCRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
         leaveOutOversized()
-        plan.policies.evaluatePredicates(&index)
+        plan.policies.evaluatePredicates(&index, body: body.span.extracting(payloadStart...))
         let rejected = index.rejected
         let spans = index.records.count
         if plan.workerCount == 1 {
@@ -170,17 +170,9 @@ package final class Worker {
         let spanLimit = Shard.maximumSpanBytes
         let groupLimit = Shard.maximumGroupBytes
         guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
-        let groups = index.groups
-        // Counted beside: while `records` is being changed, no other part of `index` may be.
-        var tooLarge = 0
-        index.records.removeAll { record in
-            let group = groups[Int(record.group)]
-            let isTooLarge =
-                Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
-            if isTooLarge { tooLarge += 1 }
-            return isTooLarge
+        index.leaveOut(.tooLarge) { record, group in
+            Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
         }
-        index.rejected.add(.tooLarge, spans: tooLarge)
     }
 
     /// Law 2: room in every target first, then commit to all.

@@ -103,7 +103,7 @@ let package = Package(
             swiftSettings: house),
         // benchmarks of single steps: swift run -c release MicroBenchmarks
         .executableTarget(
-            name: "MicroBenchmarks", dependencies: ["OTLP", "Sampling", "Delivery", "LoadTools"],
+            name: "MicroBenchmarks", dependencies: ["ConfigTree", "OTLP", "Sampling", "Delivery", "LoadTools"],
             path: "Benchmarks/Micro", swiftSettings: houseTests),
         // tests
         .testTarget(name: "NativeCoreTests", dependencies: ["NativeCore"], swiftSettings: houseTests),

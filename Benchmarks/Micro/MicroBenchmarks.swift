@@ -58,6 +58,7 @@ struct MicroBenchmarks {
             times.take(step, spans: spans, traces: traces, kept: kept)
         }
         report(times, heldPerSpan)
+        PolicyBenchmarks.run()
     }
 
     static func assemble(
@@ -99,12 +100,17 @@ struct MicroBenchmarks {
         return Double(elapsed.seconds) * 1e9 + Double(elapsed.attoseconds) / 1e9
     }
 
+    static func median(_ values: [Double]) -> String {
+        let sorted = values.sorted()
+        let tenths = Int((sorted[sorted.count / 2] * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    static func padded(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
     static func report(_ times: Steps, _ heldPerSpan: Double) {
-        func median(_ values: [Double]) -> String {
-            let sorted = values.sorted()
-            let tenths = Int((sorted[sorted.count / 2] * 10).rounded())
-            return "\(tenths / 10).\(tenths % 10)"
-        }
         print("step                 ns, median of \(rounds) rounds")
         print("walk, per span       \(median(times.walks))")
         print("predicates, per span \(median(times.predicateRuns))")

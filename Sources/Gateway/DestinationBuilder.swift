@@ -32,19 +32,17 @@ struct DestinationBuilder: Sendable {
     /// Makes a destination. On the loop of the worker that will be its home.
     func make(_ exporter: ExporterConfig, number: Int, home: Worker, file: AppendFile?) -> Destination {
         let loop = home.eventLoop
-        var queue = QueueSettings()
+        let queue = Self.queueSettings(of: exporter)
         var retry = RetrySettings()
         let sender: any ExportSender
         switch exporter.kind {
         case .otlp(let config):
-            queue = Self.queueSettings(config.queue)
             retry = Self.retrySettings(config.retry)
             sender = GRPCExportSender(settings: clientSettings(config), eventLoop: loop)
         case .file:
             retry.maxElapsedTime = 0
             guard let file else { preconditionFailure("files are opened before destinations are made") }
             sender = FileExportSender(file: file, eventLoop: loop, pool: filePool)
-            queue.numConsumers = 1
         case .debug(let config):
             sender = DebugExportSender(
                 logger: logger, eventLoop: loop, isDetailed: config.verbosity == .detailed)
@@ -75,6 +73,15 @@ struct DestinationBuilder: Sendable {
         }
         settings.userAgent = config.client.userAgent ?? "tailgate/\(version)"
         return settings
+    }
+
+    /// The queue before an exporter.
+    static func queueSettings(of exporter: ExporterConfig) -> QueueSettings {
+        switch exporter.kind {
+        case .otlp(let config): return queueSettings(config.queue)
+        case .file: return QueueSettings(numConsumers: 1)
+        case .debug: return QueueSettings()
+        }
     }
 
     private static func queueSettings(_ config: QueueConfig?) -> QueueSettings {

@@ -51,6 +51,8 @@ package final class Gateway: Sendable {
     /// Bytes of memory in use as the limiter sees them.
     package var memoryUsedBytes: Int { plan.memory.usedBytes }
     package var memoryLimitBytes: Int { plan.memory.limitBytes }
+    /// What each part may hold at most, beside the limit.
+    package var memoryBounds: MemoryBounds { MemoryBounds(plan, config.pipeline.exporters) }
     /// Where the series of `NodeSnapshot.metrics` stand.
     package var metrics: NodeMetrics { plan.metrics }
 

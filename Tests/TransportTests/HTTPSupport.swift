@@ -48,6 +48,13 @@ final class HTTPCaller {
         while let buffer = try? channel.readOutbound(as: ByteBuffer.self) { received += buffer.readableBytesView }
     }
 
+    /// What came, as it is.
+    func text() -> String {
+        collect()
+        defer { received = [] }
+        return String(decoding: received, as: UTF8.self)
+    }
+
     /// Lets the lingering of a closing connection pass.
     func linger() { node.loop.advanceTime(by: .seconds(1)) }
 

@@ -22,6 +22,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         var body: [UInt8] = []
         var promisedBytes = 0
         var keepsAlive: Bool
+        /// Whether a body that nobody wants is short enough, and says so, to be thrown away so that the connection can go on.
+        var isBearable: Bool
         var isAnswered = false
     }
 
@@ -109,17 +111,22 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             closeNow(.error)
             return
         }
+        // The client left in the middle of a request, which the channel's end will tell.
+        if problem == .invalidEOFState { return }
         let isTooLong = problem == .headerOverflow
         let refusal = RequestRefusal(
             .badHeaders, .invalidArgument, isTooLong ? "header fields too large" : "not HTTP/1.1",
             httpStatus: isTooLong ? 431 : 400)
-        if request == nil {
-            request = OpenRequest(form: HTTPReplyForm(), startedAt: server.worker.now, keepsAlive: false)
-        }
         closeReason = .protocolError
-        request?.keepsAlive = false
-        refuse(refusal)
-        endRequest()
+        if request == nil {
+            if !isEnding { note(refusal) }
+            write(HTTPReplies.refusal(refusal, HTTPReplyForm()), keepsAlive: false)
+        } else {
+            request?.keepsAlive = false
+            refuse(refusal)
+            endRequest()
+            linger(context)
+        }
         context.flush()
     }
 
@@ -133,7 +140,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         let headers = Self.fields(of: head)
         var open = OpenRequest(
             form: HTTPReplyForm(headers, http), startedAt: lastActivity,
-            keepsAlive: head.isKeepAlive && !head.headers.contains(name: "upgrade"))
+            keepsAlive: head.isKeepAlive && !head.headers.contains(name: "upgrade"), isBearable: isBearable(headers))
         if isShuttingDown || lastActivity >= endsAt || !http.keepsAlive { open.keepsAlive = false }
         request = open
         do throws(RequestRefusal) {
@@ -223,10 +230,13 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         request?.isAnswered = true
         request?.body = []
         release()
-        // How much would have to be thrown away is known only for bodies of a stated, bearable length.
-        let length = open.call?.contentLength ?? .max
-        let keepsAlive = open.keepsAlive && length <= limits.maximumMessageBytes
-        write(HTTPReplies.refusal(refusal, open.form), keepsAlive: keepsAlive)
+        write(HTTPReplies.refusal(refusal, open.form), keepsAlive: open.keepsAlive && open.isBearable)
+    }
+
+    private func isBearable(_ headers: HTTP2Headers) -> Bool {
+        if headers.first("transfer-encoding") != nil { return false }
+        guard let length = headers.first("content-length") else { return true }
+        return HeaderText.number(length).map { $0 <= limits.maximumMessageBytes } ?? false
     }
 
     private func note(_ refusal: RequestRefusal) {
@@ -243,7 +253,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private func endRequest() {
         guard request != nil else { return }
         release()
-        if hadRequest { server.cells.add(server.metrics.streams, -1) }
+        server.cells.add(server.metrics.streams, -1)
         request = nil
     }
 
@@ -265,6 +275,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     /// Ends the connection after its last answer: at once would make the peer's kernel throw the answer away while the peer
     /// still sends.
     private func linger(_ context: ChannelHandlerContext) {
+        if isEnding { return }
         isEnding = true
         context.flush()
         context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Self.lingerNanoseconds)) { [weak self] in

@@ -24,7 +24,7 @@ import Testing
     static let receivers: [Case] = [
         Case(
             minimal(receiver: ""),
-            "t.yaml:1:19: receivers.otlp: `protocols` is missing; write `protocols: {grpc: }`, with or without settings"
+            "t.yaml:1:19: receivers.otlp: `protocols` is missing; write `protocols: {grpc: , http: }`, with or without settings"
         ),
         Case(
             minimal(receiver: "protocols: "),
@@ -36,11 +36,11 @@ import Testing
         ),
         Case(
             minimal(receiver: "protocols: {http: {transport: unix}}"),
-            "t.yaml:1:39: receivers.otlp.protocols.http.endpoint: with `transport: unix` the endpoint is the path of the socket, at most 107 bytes, such as `/run/tailgate.sock`"
+            "t.yaml:1:38: receivers.otlp.protocols.http.endpoint: with `transport: unix` the endpoint is the path of the socket, at most 107 bytes, such as `/run/tailgate.sock`"
         ),
         Case(
             minimal(receiver: "protocols: {http: {logs_url_path: v1/traces}}"),
-            "t.yaml:1:39: receivers.otlp.protocols.http.traces_url_path: two signals have the same path; give each its own"
+            "t.yaml:1:38: receivers.otlp.protocols.http.traces_url_path: two signals have the same path; give each its own"
         ),
         Case(
             minimal(receiver: "protocols: {http: {cors: {max_age: 5}}}"),
@@ -72,7 +72,7 @@ import Testing
         ),
         Case(
             minimal(receiver: "protocols: {grpc: {max_recv_msg_size: 4}}"),
-            "t.yaml:1:39: receivers.otlp.protocols.grpc.max_recv_msg_size: unknown key `max_recv_msg_size`; did you mean `max_recv_msg_size_mib`? known keys: endpoint, transport, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata"
+            "t.yaml:1:39: receivers.otlp.protocols.grpc.max_recv_msg_size: unknown key `max_recv_msg_size`; did you mean `max_recv_msg_size_mib`? known keys: transport, endpoint, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata"
         ),
         Case(
             minimal(receiver: "protocols: {grpc: {tls: {cert_file: a}, transport: udp, include_metadata: true}}"),

@@ -419,7 +419,7 @@ def test_several_receivers_have_settings_of_their_own(gateway, backend, rng):
     body = small(rng).SerializeToString()
     with gateway([store], changes=changes) as node:
         with RawHTTP1(port) as public, RawHTTP1(node.http_port) as internal:
-            assert public.post(body).status == 404
+            assert public.post(b"").status == 404
             assert public.post(b"", "/in").status == 200
             assert public.post(body, "/in").status == 413
             assert internal.post(body).status == 200
@@ -487,6 +487,11 @@ def logs_request(rng):
     return made
 
 
+def plain(message):
+    """A message as text that is the same for equal messages."""
+    return json_format.MessageToJson(message, sort_keys=True)
+
+
 def pass_through(exporter="otlp/m"):
     pipeline = {"receivers": ["otlp"], "exporters": [exporter]}
     return {"service": {"pipelines": {"metrics": pipeline, "logs": dict(pipeline)}}}
@@ -514,9 +519,12 @@ def test_metrics_and_logs_are_passed_on(gateway, backend, rng, signal, make):
                     reply = http.post(otlp_json.text(request, rng), f"/v1/{signal}", JSON)
                     assert (reply.status, reply.body) == (200, b"{}")
         until(lambda: len(others.passed_on[signal]) == 30, 20, lambda: f"30 requests, has {len(others.passed_on[signal])}")
-        # What came as protobuf goes out byte by byte; what came as JSON means the same.
-        for sent, got in zip(requests, others.passed_on[signal]):
-            assert type(sent).FromString(got) == sent or json_format.MessageToDict(type(sent).FromString(got)) == json_format.MessageToDict(sent)
+        # What came as protobuf goes out byte by byte; what came as JSON means the same. Two workers keep no common order.
+        got = others.passed_on[signal]
+        for number, sent in enumerate(requests):
+            if number % 4 < 3:
+                assert sent.SerializeToString() in got
+        assert sorted(plain(type(requests[0]).FromString(one)) for one in got) == sorted(plain(one) for one in requests)
         assert http.post(b"\x0a\xff", f"/v1/{signal}").status == 400
         metrics = node.metrics()
         assert metrics.value("tailgate_passed_on_sent_requests", exporter="otlp/m", signal=signal) == 30

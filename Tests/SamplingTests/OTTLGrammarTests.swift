@@ -74,8 +74,8 @@ import Testing
             #""" == """#: "true",
         ])
         try OTTLTests.checkErrors([
-            #"name == "a\d""#: #"10: `\d` is no escape; a backslash in a text is written `\\`"#,
-            #"name == "é\d""#: "10: ", #"name == "abc"#: "9: no closing", #"name == "\"#: "9: no closing",
+            #"name == "a\d""#: #"11: `\d` is no escape; a backslash in a text is written `\\`"#,
+            #"name == "é\d""#: "11: ", #"name == "abc"#: "9: no closing", #"name == "\"#: "9: no closing",
             #"name == "\ud800""#: "10: no escape", #"name == "\400""#: "10: no escape", #"name == "\x4""#: "10: no escape",
             #"name == "\'""#: "10: no escape", "name == \"a\nb\"": "11: line end", "name == 'a'": "9: double quotes",
         ])
@@ -114,14 +114,14 @@ import Testing
             "STATUS_CODE_OK + 1 == 2": "16: ", "Foo == 1": "1: functions need parentheses",
             "IsRootSpan and true": "1: needs parentheses", "statusCode == 1": "1: paths are lowercase",
             "name. == 1": "7: the lowercase name", "name.5 == 1": "5: ", "attributes[] == 1": "12: ",
-            "attributes[\"a\" == 1": "16: `]`", "true == ": "8: ", "not": "4: ",
+            "attributes[\"a\" == 1": "16: `]`", "true == ": "9: ", "not": "4: ",
         ])
     }
 
     @Test("Columns count characters, not bytes")
     func columns() throws {
         try OTTLTests.checkErrors([
-            "\"ééé\" == x": "10: unknown path", "\"😀\" == \"a\\d\"": "10: no escape", "name == \"x\" and\n foo == 1": "17: unknown",
+            "\"ééé\" == x": "10: unknown path", "\"😀\" == \"a\\d\"": "10: no escape", "name == \"x\" and\n foo == 1": "18: unknown",
         ])
     }
 

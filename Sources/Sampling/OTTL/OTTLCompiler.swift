@@ -78,13 +78,27 @@ struct OTTLCompiler {
         case .double(let number): return add(OTTLNode(operation: .double, word: number.bitPattern))
         case .string(.owned(let bytes)): return addBytes(.string, bytes)
         case .bytes(.owned(let bytes)): return addBytes(.bytes, bytes)
-        case .string(.range(.constants, let range)):
-            return add(OTTLNode(operation: .string, first: Int32(range.start), second: Int32(range.count)))
-        case .bytes(.range(.constants, let range)):
-            return add(OTTLNode(operation: .bytes, first: Int32(range.start), second: Int32(range.count)))
+        case .string(.range(_, let range)): return addBytes(.string, Array(constants[range.range]))
+        case .bytes(.range(_, let range)): return addBytes(.bytes, Array(constants[range.range]))
         default:
-            values.append(value)
+            values.append(owned(value))
             return add(OTTLNode(operation: .constant, first: Int32(truncatingIfNeeded: values.count - 1)))
+        }
+    }
+
+    /// The value without references to the constant bytes, which is all that a constant can refer to.
+    private func owned(_ value: OTTLValue) -> OTTLValue {
+        func owned(_ text: OTTLText) -> OTTLText {
+            if case .range(_, let range) = text { return .owned(Array(constants[range.range])) }
+            return text
+        }
+        switch value {
+        case .string(let text): return .string(owned(text))
+        case .bytes(let text): return .bytes(owned(text))
+        case .list(.owned(let items)): return .list(.owned(items.map { self.owned($0) }))
+        case .map(.owned(let entries)):
+            return .map(.owned(entries.map { OTTLEntry(key: owned($0.key), value: self.owned($0.value)) }))
+        default: return value
         }
     }
 

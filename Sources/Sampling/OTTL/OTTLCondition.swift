@@ -23,7 +23,7 @@ package struct OTTLCondition: Sendable, CustomStringConvertible {
     package let spanAttributes: [[UInt8]]
     /// The attributes of resources that it looks at under constant names, each once.
     package let resourceAttributes: [[UInt8]]
-    private var program: OTTLProgram
+    private(set) var program: OTTLProgram
     private let syntax: OTTLBoolean
 
     /// Reads and compiles a condition.

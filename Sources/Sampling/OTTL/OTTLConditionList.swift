@@ -23,9 +23,14 @@ package struct OTTLListOutcome: Sendable, Equatable {
 /// first depends on the order of arrival, so the gateway decides by this instead: sampled if any span is `matched`, failed if none is and
 /// any is `failed`, not sampled otherwise.
 package struct OTTLConditionList: Sendable {
-    package private(set) var span: [OTTLCondition]
-    package private(set) var spanEvent: [OTTLCondition]
+    /// The conditions on spans.
+    package let span: [OTTLCondition]
+    /// The conditions on events.
+    package let spanEvent: [OTTLCondition]
     package let errorMode: OTTLErrorMode
+    /// All conditions in one, span conditions first.
+    private var program: OTTLProgram
+    private let roots: [Int]
 
     /// - Parameters:
     ///   - span: of context `.span`.
@@ -35,6 +40,7 @@ package struct OTTLConditionList: Sendable {
         self.span = span
         self.spanEvent = spanEvent
         self.errorMode = errorMode ?? .silent
+        (program, roots) = OTTLProgram.joined((span + spanEvent).map { $0.program }) { _ in throw OTTLNoPatterns() }
     }
 
     /// The attributes of spans that any of the conditions looks at, each once.
@@ -52,10 +58,7 @@ package struct OTTLConditionList: Sendable {
     package mutating func bind(
         spanAttribute: ([UInt8]) -> UInt16?, resourceAttribute: ([UInt8]) -> UInt16?
     ) {
-        for index in span.indices { span[index].bind(spanAttribute: spanAttribute, resourceAttribute: resourceAttribute) }
-        for index in spanEvent.indices {
-            spanEvent[index].bind(spanAttribute: spanAttribute, resourceAttribute: resourceAttribute)
-        }
+        program = program.renaming { map, name in map == .span ? spanAttribute(name) : resourceAttribute(name) }
     }
 
     /// The same lists and error mode give the same text: equal texts need one evaluation only.
@@ -66,29 +69,26 @@ package struct OTTLConditionList: Sendable {
     /// The outcome on one span: the span conditions from the left, then those of events for each event; the first true one ends it.
     package func evaluate(_ input: inout OTTLSpanInput) -> OTTLListOutcome {
         var result = OTTLListOutcome(verdict: .notMatched, error: nil, condition: nil)
-        for index in span.indices where note(span[index].evaluate(&input), index, &result) { return result }
+        for index in span.indices where note(index, &input, &result) { return result }
         guard !spanEvent.isEmpty else { return result }
         var events = EventCursor(input.record.range)
         defer { input.event = nil }
         while let event = events.next(input.body) {
             input.event = EventFields(input.body, event)
-            for index in spanEvent.indices
-            where note(spanEvent[index].evaluate(&input), span.count + index, &result) {
-                return result
-            }
+            for index in span.count..<roots.count where note(index, &input, &result) { return result }
         }
         return result
     }
 
-    /// Takes one condition's outcome into account; whether that ends the evaluation.
-    private func note(_ outcome: OTTLOutcome, _ condition: Int, _ result: inout OTTLListOutcome) -> Bool {
-        switch outcome {
-        case .isFalse: return false
-        case .isTrue:
+    /// Evaluates one condition and takes its outcome into account; whether that ends the evaluation.
+    @inline(__always)
+    private func note(_ condition: Int, _ input: inout OTTLSpanInput, _ result: inout OTTLListOutcome) -> Bool {
+        do throws(OTTLEvaluationError) {
+            guard try program.isTrue(roots[condition], &input) else { return false }
             result.verdict = .matched
             result.condition = condition
             return true
-        case .failed(let error):
+        } catch {
             if result.error == nil {
                 result.error = error
                 result.condition = condition
@@ -99,3 +99,6 @@ package struct OTTLConditionList: Sendable {
         }
     }
 }
+
+/// A list without conditions has no patterns.
+private struct OTTLNoPatterns: Error {}

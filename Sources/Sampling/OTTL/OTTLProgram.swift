@@ -102,6 +102,34 @@ struct OTTLProgram: Sendable {
         self.root = root
     }
 
+    /// Several programs in one, and where each of them begins in it.
+    ///
+    /// For evaluation without touching an array of programs, whose elements would be copied with their references.
+    static func joined(_ programs: [OTTLProgram], compilePattern: @escaping OTTLPatternCompiler) -> (OTTLProgram, [Int]) {
+        var nodes: [OTTLNode] = []
+        var children: [Int32] = []
+        var constants: [UInt8] = []
+        var values: [OTTLValue] = []
+        var patterns: [any RegularExpressionMatching] = []
+        var roots: [Int] = []
+        for program in programs {
+            let bases = OTTLBases(
+                node: Int32(truncatingIfNeeded: nodes.count), child: Int32(truncatingIfNeeded: children.count),
+                constant: Int32(truncatingIfNeeded: constants.count), value: Int32(truncatingIfNeeded: values.count),
+                pattern: Int32(truncatingIfNeeded: patterns.count))
+            roots.append(nodes.count + program.root)
+            children += program.children
+            constants += program.constants
+            values += program.values
+            patterns += program.patterns
+            for node in program.nodes { nodes.append(bases.moved(node, &children)) }
+        }
+        let joined = OTTLProgram(
+            nodes: nodes, children: children, constants: constants, values: values, patterns: patterns,
+            compilePattern: programs.first?.compilePattern ?? compilePattern, root: roots.first ?? 0)
+        return (joined, roots)
+    }
+
     /// The same program with other numbers for attributes.
     func renaming(_ number: (OTTLAttributeMap, [UInt8]) -> UInt16?) -> OTTLProgram {
         var renamed = nodes
@@ -114,5 +142,38 @@ struct OTTLProgram: Sendable {
         return OTTLProgram(
             nodes: renamed, children: children, constants: constants, values: values, patterns: patterns,
             compilePattern: compilePattern, root: root)
+    }
+}
+
+/// How far the parts of a program move when it becomes part of another.
+private struct OTTLBases {
+    var node: Int32
+    var child: Int32
+    var constant: Int32
+    var value: Int32
+    var pattern: Int32
+
+    /// The node with its references moved; the node's own children, already copied, are moved in `children`.
+    func moved(_ old: OTTLNode, _ children: inout [Int32]) -> OTTLNode {
+        var new = old
+        switch old.operation {
+        case .null, .bool, .int, .double, .path: break
+        case .string, .bytes, .attribute: new.first &+= constant
+        case .constant: new.first &+= value
+        case .traceStateMember, .negate, .not: new.first &+= node
+        case .index, .compare:
+            new.first &+= node
+            new.second &+= node
+        case .isMatch:
+            new.first &+= node
+            new.second &+= pattern
+        case .list, .map, .any, .all, .call, .chain:
+            new.first &+= child
+            for (position, index) in new.childRange.enumerated() where children[index] >= 0 {
+                // In a chain every other word is an operator.
+                if old.operation != .chain || position % 2 == 0 { children[index] &+= node }
+            }
+        }
+        return new
     }
 }

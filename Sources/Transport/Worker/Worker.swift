@@ -101,7 +101,8 @@ package final class Worker {
             throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
         leaveOutOversized()
-        plan.policies.evaluatePredicates(&index, body: body.span.extracting(payloadStart...))
+        plan.policies.evaluatePredicates(
+            &index, body: body.span.extracting(payloadStart...), unixNanoseconds: SystemClocks.unixNanoseconds())
         let rejected = index.rejected
         let spans = index.records.count
         if plan.workerCount == 1 {

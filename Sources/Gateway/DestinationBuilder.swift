@@ -1,3 +1,4 @@
+internal import OTLP
 internal import Telemetry
 internal import Delivery
 internal import Logging
@@ -50,6 +51,19 @@ struct DestinationBuilder: Sendable {
         return Destination(
             name: "\(exporter.id)", number: number, eventLoop: loop, queue: queue, retry: retry, sender: sender,
             metrics: plan.metrics.destinations[number], cells: home.cells, logger: logger)
+    }
+
+    /// Makes a destination of metrics or logs. On the loop of the worker that will be its home.
+    func make(
+        _ config: OTLPExporterConfig, name: String, signal: OTLPSignal, metrics: DestinationMetrics, home: Worker
+    ) -> Destination {
+        var settings = clientSettings(config)
+        settings.signal = signal
+        return Destination(
+            name: name, number: 0, eventLoop: home.eventLoop, queue: Self.queueSettings(config.queue),
+            retry: Self.retrySettings(config.retry),
+            sender: GRPCExportSender(settings: settings, eventLoop: home.eventLoop), metrics: metrics, cells: home.cells,
+            logger: logger, carries: "requests of \(signal)")
     }
 
     private func clientSettings(_ config: OTLPExporterConfig) -> GRPCClientSettings {

@@ -38,6 +38,9 @@ package final class MemoryBudget: Sendable {
     /// Messages that were let in are on their way and will need so many bytes more; negative when they are here or gone.
     package func promise(_ bytes: Int) { promised.add(bytes, ordering: .relaxed) }
 
+    /// Bytes that are set aside for messages on their way.
+    package var promisedBytes: Int { promised.load(ordering: .relaxed) }
+
     /// A worker's mapped memory changed by so many bytes.
     package func mappedChanged(by bytes: Int) { mapped.add(bytes, ordering: .relaxed) }
 

@@ -19,9 +19,9 @@ package struct OTTLListOutcome: Sendable, Equatable {
 /// The `span` and `spanevent` lists of an `ottl_condition` policy with its error mode.
 ///
 /// What the policy as a whole says, from what its spans say, in the order of the trace: with `ignore` and `silent` it samples
-/// if any span is `matched`. With `propagate` the Collector stops at the first span that is `matched` or `failed`; which of both comes
-/// first depends on the order of arrival, so the gateway decides by this instead: sampled if any span is `matched`, failed if none is and
-/// any is `failed`, not sampled otherwise.
+/// if any span is `matched`. With `propagate` the Collector stops at the first span that is `matched` or `failed`; which of
+/// both comes first depends on the order of arrival, so the gateway decides by this instead: sampled if any span is `matched`,
+/// failed if none is and any is `failed`, not sampled otherwise.
 package struct OTTLConditionList: Sendable {
     /// The conditions on spans.
     package let span: [OTTLCondition]
@@ -66,7 +66,8 @@ package struct OTTLConditionList: Sendable {
         "\(errorMode.rawValue) span \(span.map { $0.text }) spanevent \(spanEvent.map { $0.text })"
     }
 
-    /// The outcome on one span: the span conditions from the left, then those of events for each event; the first true one ends it.
+    /// The outcome on one span: the span conditions from the left, then those of events for each event; the first true
+    /// one ends it.
     package func evaluate(_ input: inout OTTLSpanInput) -> OTTLListOutcome {
         var result = OTTLListOutcome(verdict: .notMatched, error: nil, condition: nil)
         for index in span.indices where note(index, &input, &result) { return result }

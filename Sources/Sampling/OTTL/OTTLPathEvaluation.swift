@@ -128,8 +128,7 @@ extension OTTLText {
     static func hex(_ id: SpanID) -> [UInt8] { Array(id.description.utf8) }
 }
 
-/// W3C `tracestate`, level 1, read strictly: one bad member and the whole is invalid.
-/// Source: https://www.w3.org/TR/trace-context-1/#tracestate-header.
+/// The members of a W3C `tracestate`, by the rules of `TraceState`: one bad member and the whole is invalid.
 enum OTTLTraceState {
     /// The members in their order; nil for an invalid tracestate.
     ///
@@ -146,38 +145,16 @@ enum OTTLTraceState {
             while let last = range.last, isBlank(text[last]) { range.removeLast() }
             if range.isEmpty { continue }
             guard let equals = range.first(where: { text[$0] == UInt8(ascii: "=") }) else { return nil }
+            let valueRange = (equals + 1)..<range.upperBound
+            guard TraceState.isKey(text, range.lowerBound..<equals), TraceState.isValue(text, valueRange),
+                members.count < TraceState.maximumMembers
+            else { return nil }
             let key = OTTLProgram.array(text.extracting(range.lowerBound..<equals))
-            let value = OTTLProgram.array(text.extracting((equals + 1)..<range.upperBound))
-            guard isKey(key), isValue(value), members.count < 32, !members.contains(where: { $0.key == key }) else {
-                return nil
-            }
-            members.append((key, value))
+            guard !members.contains(where: { $0.key == key }) else { return nil }
+            members.append((key, OTTLProgram.array(text.extracting(valueRange))))
         }
         return members
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
-    private static func isKey(_ key: [UInt8]) -> Bool {
-        let parts = key.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
-        guard parts.allSatisfy({ $0.allSatisfy(isKeyByte) }) else { return false }
-        switch parts.count {
-        case 1: return key.count <= 256 && key.first.map(OTTLLexer.isSmall) ?? false
-        case 2:
-            let (tenant, system) = (parts[0], parts[1])
-            guard tenant.count <= 241, system.count <= 14 else { return false }
-            guard let first = tenant.first, OTTLLexer.isSmall(first) || OTTLLexer.isDigit(first) else { return false }
-            return system.first.map(OTTLLexer.isSmall) ?? false
-        default: return false
-        }
-    }
-
-    private static func isKeyByte(_ byte: UInt8) -> Bool {
-        OTTLLexer.isSmall(byte) || OTTLLexer.isDigit(byte) || [0x5f, 0x2d, 0x2a, 0x2f].contains(byte)
-    }
-
-    private static func isValue(_ value: [UInt8]) -> Bool {
-        guard let last = value.last, last != 0x20, value.count <= 256 else { return false }
-        return value.allSatisfy { $0 >= 0x20 && $0 <= 0x7e && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "=") }
-    }
 }

@@ -45,9 +45,10 @@ extension PolicyBuilder {
         guard spanConditions.count == span.count, eventConditions.count == spanEvents.count else { return nil }
         var list = OTTLConditionList(span: spanConditions, spanEvent: eventConditions, errorMode: mode)
         var compiler = predicates
+        // A name that is not valid UTF-8 stays without a number, and is searched for on every evaluation.
         list.bind(
-            spanAttribute: { compiler.spanAttribute(String(decoding: $0, as: UTF8.self)) },
-            resourceAttribute: { compiler.resourceAttribute(String(decoding: $0, as: UTF8.self)) })
+            spanAttribute: { String(validating: $0, as: UTF8.self).flatMap { compiler.spanAttribute($0) } },
+            resourceAttribute: { String(validating: $0, as: UTF8.self).flatMap { compiler.resourceAttribute($0) } })
         predicates = compiler
         return OTTLSpanCondition(list)
     }

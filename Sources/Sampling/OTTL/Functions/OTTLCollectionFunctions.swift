@@ -48,7 +48,9 @@ extension OTTLProgram {
     }
 
     /// A value that is no list counts as a list of one, nil as an empty one.
-    private func append(_ target: OTTLValue, _ node: OTTLNode, _ input: inout OTTLSpanInput) throws(OTTLEvaluationError) -> OTTLValue {
+    private func append(
+        _ target: OTTLValue, _ node: OTTLNode, _ input: inout OTTLSpanInput
+    ) throws(OTTLEvaluationError) -> OTTLValue {
         var items: [OTTLValue] = []
         switch target {
         case .null: break
@@ -61,7 +63,9 @@ extension OTTLProgram {
     }
 
     /// Integers and doubles as numbers, a mixture with texts, booleans and nil as texts; other types stay as they are.
-    private func sort(_ list: OTTLList, _ node: OTTLNode, _ input: inout OTTLSpanInput) throws(OTTLEvaluationError) -> OTTLValue {
+    private func sort(
+        _ list: OTTLList, _ node: OTTLNode, _ input: inout OTTLSpanInput
+    ) throws(OTTLEvaluationError) -> OTTLValue {
         let items = elements(of: list, input)
         let isDescending = try bytesArgument(1, default: "asc", node, &input).first == UInt8(ascii: "d")
         let kinds = Set(items.map { $0.kind })
@@ -95,7 +99,9 @@ extension OTTLProgram {
         left.isNaN ? !right.isNaN : left < right
     }
 
-    private func sliceToMap(_ list: OTTLList, _ node: OTTLNode, _ input: inout OTTLSpanInput) throws(OTTLEvaluationError) -> OTTLValue {
+    private func sliceToMap(
+        _ list: OTTLList, _ node: OTTLNode, _ input: inout OTTLSpanInput
+    ) throws(OTTLEvaluationError) -> OTTLValue {
         let keyPath = has(1, node) ? try listArgument(1, node, &input) : []
         let valuePath = has(2, node) ? try listArgument(2, node, &input) : []
         var entries: [OTTLEntry] = []
@@ -123,7 +129,9 @@ extension OTTLProgram {
         return value
     }
 
-    private func keyValueText(_ map: OTTLMap, _ node: OTTLNode, _ input: inout OTTLSpanInput) throws(OTTLEvaluationError) -> OTTLValue {
+    private func keyValueText(
+        _ map: OTTLMap, _ node: OTTLNode, _ input: inout OTTLSpanInput
+    ) throws(OTTLEvaluationError) -> OTTLValue {
         let delimiter = try bytesArgument(1, default: "=", node, &input)
         let pairDelimiter = try bytesArgument(2, default: " ", node, &input)
         guard !delimiter.isEmpty, !pairDelimiter.isEmpty, delimiter != pairDelimiter else {

@@ -4,7 +4,8 @@ internal import OTLP
 extension OTTLProgram {
     /// The value as the Collector makes a text of it for `String`, `Concat` and `IsMatch`; nil for nil.
     ///
-    /// Bytes and identifiers become hex digits, lists and maps JSON with sorted keys. What JSON has no form for (NaN) is an error.
+    /// Bytes and identifiers become hex digits, lists and maps JSON with sorted keys. What JSON has no form for (NaN) is an
+    /// error.
     func text(of value: OTTLValue, _ input: OTTLSpanInput, column: UInt16) throws(OTTLEvaluationError) -> [UInt8]? {
         switch value {
         case .null: return nil

@@ -29,8 +29,7 @@ let package = Package(
             name: "CShims", path: "Sources/CShims",
             linkerSettings: [.linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc")]),
         .target(name: "CRE2", path: "Sources/CRE2", linkerSettings: [.linkedLibrary("re2")]),
-        .target(
-            name: "NativeCore", dependencies: ["CShims", "CRE2"], path: "Sources/NativeCore", swiftSettings: house),
+        .target(name: "NativeCore", dependencies: ["CShims", "CRE2"], path: "Sources/NativeCore", swiftSettings: house),
         .target(name: "OTLP", path: "Sources/OTLP", swiftSettings: house),
         .target(name: "ConfigTree", path: "Sources/ConfigTree", swiftSettings: house),
         .target(name: "Telemetry", path: "Sources/Telemetry", swiftSettings: house),

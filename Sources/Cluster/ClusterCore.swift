@@ -60,6 +60,8 @@ package struct ClusterCore: Sendable {
     private var warnedRings: Set<String> = []
     private var warnedPolicies: Set<String> = []
     private var nextResolve: Int64 = 0
+    private var drainingSince: Int64?
+    private var emptySince: Int64?
     private var reportedResolver = false
     /// Something is here that belongs elsewhere, or a peer has forgotten how far we are: all lanes go over their traces again.
     private var needsSweep = false
@@ -95,9 +97,30 @@ package struct ClusterCore: Sendable {
     }
 
     /// Whether this node is leaving and has nobody to hand anything to: it decides early what it has.
-    package var isLeavingAlone: Bool {
-        guard lifecycle == .draining else { return false }
-        return !(ring?.members.contains { $0.address != address && membership.peers[$0.address]?.isReachable == true } ?? false)
+    package func isLeavingAlone(now: Int64) -> Bool {
+        guard let since = drainingSince else { return false }
+        var isWaiting = false
+        for peer in membership.peers.values {
+            // A listed peer that was never reached may be starting.
+            if peer.lastAnswered == nil { isWaiting = isWaiting || now - since < settings.startWait }
+            if peer.isReachable && peer.status?.lifecycle != .draining { return false }
+        }
+        return !isWaiting
+    }
+
+    /// Whether a leaving node may exit. Call every tick.
+    ///
+    /// - Parameter isEmpty: no lane holds anything: no undecided trace, batch, chunk or open request.
+    package mutating func mayLeave(isEmpty: Bool, now: Int64) -> Bool {
+        guard lifecycle == .draining, isEmpty else {
+            emptySince = nil
+            return false
+        }
+        if isLeavingAlone(now: now) { return true }
+        guard !(ring?.contains(address) ?? false) else { return false }
+        let since = emptySince ?? now
+        emptySince = since
+        return now - since >= settings.leaveLinger
     }
 
     /// Whether all reachable peers that have a ring have this one.
@@ -125,7 +148,7 @@ package struct ClusterCore: Sendable {
     }
 
     /// The message for the next exchange. Every call counts up its sequence.
-    package mutating func status() -> PeerStatus {
+    package mutating func status(now: Int64) -> PeerStatus {
         sequence += 1
         var status = PeerStatus(address: address, incarnation: incarnation, sequence: sequence, lifecycle: lifecycle)
         status.weight = weight
@@ -134,6 +157,7 @@ package struct ClusterCore: Sendable {
         status.phase = agreement.phase
         status.wantedVersion = agreement.phase == .settled ? status.ringVersion : agreement.proposalVersion
         status.policyHash = policyHash
+        status.knowsPeers = membership.knowsPeers(now: now)
         status.demands = budget.demands
         return status
     }
@@ -170,7 +194,7 @@ package struct ClusterCore: Sendable {
         return actions
     }
 
-    /// A peer asked for our status; the driver answers with `status()`, which already holds what follows from its question.
+    /// A peer asked for our status; the driver answers with `status`, which already holds what follows from its question.
     package mutating func asked(_ status: PeerStatus, now: Int64) -> [ClusterAction] {
         var actions: [ClusterAction] = []
         let before = membership.peers[status.address]?.status
@@ -201,6 +225,7 @@ package struct ClusterCore: Sendable {
     package mutating func startDraining(now: Int64) -> [ClusterAction] {
         guard lifecycle != .draining else { return [] }
         lifecycle = .draining
+        drainingSince = now
         var actions: [ClusterAction] = []
         advance(now, &actions)
         announce(now, &actions)
@@ -268,7 +293,7 @@ package struct ClusterCore: Sendable {
     /// Goes on with the agreement as far as it goes now.
     private mutating func advance(_ now: Int64, _ actions: inout [ClusterAction]) {
         var wanted: [RingMember] = []
-        if membership.knowsPeers(now: now) || ring != nil {
+        if ring != nil || membership.mayBegin(now: now) {
             wanted = membership.wanted(lifecycle: lifecycle, weight: weight, now: now)
         }
         // Three steps lead from one ring to the next; more than two changes at once do not happen.
@@ -312,6 +337,8 @@ package struct ClusterCore: Sendable {
     private func participants(_ wanted: [RingMember]) -> [RingAgreement.Participant] {
         var addresses = Set(wanted.map(\.address))
         for member in ring?.members ?? [] { addresses.insert(member.address) }
+        // Also who is in neither, but owned something: it hands over.
+        for status in ringPeers() { addresses.insert(status.address) }
         addresses.remove(address)
         return addresses.sorted().compactMap { address in
             guard let peer = membership.peers[address], peer.isReachable, let status = peer.status else { return nil }

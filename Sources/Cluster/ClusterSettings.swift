@@ -37,6 +37,10 @@ package struct ClusterSettings: Sendable, Equatable {
     /// Decisions are held back for so long at most, from the moment peers may route by another ring than we do.
     package var maximumHold: Int64 = 5 * Self.second
 
+    /// A node that has handed everything over stays for so long to answer repetitions: a peer whose answer got lost would otherwise have
+    /// to give the same spans to somebody else.
+    package var leaveLinger: Int64 = 2500 * Self.millisecond
+
     // MARK: forwarding
 
     /// A span is forwarded so many times at most; then the node that has it keeps it.

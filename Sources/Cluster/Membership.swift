@@ -61,6 +61,8 @@ package struct Membership: Sendable {
     package private(set) var peers: [String: Peer] = [:]
     /// When the first usable list came.
     package private(set) var listedSince: Int64?
+    /// The last usable list was an authoritative one.
+    private var isListComplete = false
     /// Answers that could not be used, in a row.
     package private(set) var resolverFailures = 0
 
@@ -91,6 +93,7 @@ package struct Membership: Sendable {
             return
         }
         resolverFailures = 0
+        isListComplete = isComplete
         if listedSince == nil { listedSince = now }
         var seen: Set<String> = []
         for member in usable.sorted().prefix(ClusterLimits.maximumMembers) {
@@ -212,10 +215,23 @@ package struct Membership: Sendable {
     // MARK: the ring that should be
 
     /// Whether it is known who the peers are: a list has come, and all that are in it have answered or had their time.
+    ///
+    /// A list that may be partial and names nobody else is not believed at once: all may be starting together.
     package func knowsPeers(now: Int64) -> Bool {
         guard let since = listedSince else { return false }
         if now - since >= settings.startWait { return true }
+        if !isListComplete && listed.keys.allSatisfy({ $0 == address }) { return false }
         return listed.keys.allSatisfy { $0 == address || peers[$0]?.isReachable == true }
+    }
+
+    /// Whether a node without a ring may ask for its first one: it knows its peers, and those that start with it know theirs.
+    func mayBegin(now: Int64) -> Bool {
+        guard knowsPeers(now: now), let since = listedSince else { return false }
+        if now - since >= settings.startWait { return true }
+        return peers.values.allSatisfy { peer in
+            guard peer.isReachable, let status = peer.status else { return true }
+            return status.lifecycle != .starting || status.knowsPeers
+        }
     }
 
     /// The members that the ring should have, sorted: those who are listed, answer, know their own peers, and do not leave.
@@ -227,7 +243,7 @@ package struct Membership: Sendable {
         for (address, entry) in listed where address != self.address {
             guard let peer = peers[address], peer.isReachable, let status = peer.status else { continue }
             if status.lifecycle == .draining { continue }
-            if status.lifecycle == .starting && status.wantedVersion == 0 { continue }
+            if status.lifecycle == .starting && !status.knowsPeers { continue }
             if peer.hasFailed && now - peer.answeringSince < settings.returnAfter { continue }
             members.append(RingMember(address, weight: max(status.weight, entry.weight)))
         }

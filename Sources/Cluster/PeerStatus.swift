@@ -28,7 +28,8 @@ package enum AgreementPhase: UInt8, Sendable, CaseIterable {
 ///     3: incarnation       9: version of the wanted ring, 0 none
 ///     4: sequence         10: phase
 ///     5: lifecycle        11: hash of the policy set in force
-///     6: weight           13: (repeated) a budget: 8 bytes id, varint demand in thousandths per second
+///     6: weight           12: 1 if it knows its peers
+///                         13: (repeated) a budget: 8 bytes id, varint demand in thousandths per second
 package struct PeerStatus: Sendable, Equatable {
     package var address: String
     /// Drawn when the process starts: tells a restarted node from the one before.
@@ -44,6 +45,8 @@ package struct PeerStatus: Sendable, Equatable {
     /// The ring that it wants: as `ringVersion` when settled; 0 while it does not know its peers.
     package var wantedVersion: UInt64 = 0
     package var phase: AgreementPhase = .settled
+    /// It has a list of members, and all that are in it have answered or had their time.
+    package var knowsPeers = false
     /// `PolicySet.contentHash`, folded to 64 bits; 0 unknown.
     package var policyHash: UInt64 = 0
     /// What it would let through of each shared budget if there were no limit, units per second.
@@ -69,6 +72,7 @@ package struct PeerStatus: Sendable, Equatable {
         output.appendField(9, varint: wantedVersion)
         output.appendField(10, varint: UInt64(phase.rawValue))
         output.appendField(11, varint: policyHash)
+        output.appendField(12, varint: knowsPeers ? 1 : 0)
         for demand in demands.prefix(ClusterLimits.maximumBudgets) {
             var entry: [UInt8] = []
             entry.appendWord(demand.id)
@@ -100,6 +104,7 @@ package struct PeerStatus: Sendable, Equatable {
                 guard let known = UInt8(exactly: value).flatMap(AgreementPhase.init) else { throw .invalid }
                 phase = known
             case (11, .number(let value)): policyHash = value
+            case (12, .number(let value)): knowsPeers = value != 0
             case (13, .bytes(let range)):
                 guard demands.count < ClusterLimits.maximumBudgets else { throw .tooLarge }
                 var entry = PeerFieldReader(bytes, range)

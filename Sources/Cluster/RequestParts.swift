@@ -19,6 +19,8 @@ package struct PartedRequest: Sendable, Equatable {
     /// Spans that this node owns, or keeps since they have come far enough. As many as are left in the index.
     package var localSpans = 0
 
+    package init() {}
+
     package static func == (left: PartedRequest, right: PartedRequest) -> Bool {
         left.localSpans == right.localSpans && left.parts.elementsEqual(right.parts) { $0 == $1 }
     }

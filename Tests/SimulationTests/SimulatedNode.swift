@@ -73,11 +73,8 @@ final class SimulatedNode {
         heldSpans == 0 && forwarder.isEmpty && handoff.isIdle && answers.isEmpty
     }
 
-    /// Whether a leaving node may go.
-    var isDrained: Bool {
-        guard core.lifecycle == .draining, isQuiet else { return false }
-        return core.isLeavingAlone || !(core.ring?.contains(address) ?? false)
-    }
+    /// A leaving node has done all that it had to.
+    private(set) var isDrained = false
 
     // MARK: turns
 
@@ -99,8 +96,9 @@ final class SimulatedNode {
             perform(forwarder.keepAll())
             decide(early: true)
         } else {
-            decide(early: core.isLeavingAlone && core.lifecycle == .draining)
+            decide(early: core.isLeavingAlone(now: now))
         }
+        isDrained = core.mayLeave(isEmpty: isQuiet, now: now)
         checkBounds()
     }
 
@@ -136,7 +134,7 @@ final class SimulatedNode {
     }
 
     private func exchange(with peer: String) {
-        let message = core.status().encoded
+        let message = core.status(now: now).encoded
         world.network.call(from: self, to: peer) { (target, answer: @escaping ([UInt8]) -> Void) in
             answer(target.asked(message))
         } answer: { [unowned self] answer, _ in
@@ -154,7 +152,7 @@ final class SimulatedNode {
         } else {
             world.fail("\(address): a status that can't be read")
         }
-        return core.status().encoded
+        return core.status(now: now).encoded
     }
 
     // MARK: taking spans

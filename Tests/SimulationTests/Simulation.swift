@@ -46,6 +46,7 @@ final class Simulation {
     // The workload's books.
     private struct Span {
         var span: WorkSpan
+        var sentAt: Int64?
         var acceptedAt: Int64?
         var stored = 0
         /// An attempt to send it ended without an answer: it may be there twice.
@@ -242,6 +243,7 @@ final class Simulation {
         guard let node = ready.isEmpty ? nil : ready[random.below(ready.count)] else {
             return after(200 * millisecond) { [unowned self] in self.send(batch, attempt: attempt + 1) }
         }
+        for span in batch where spans[span.id]?.sentAt == nil { spans[span.id]?.sentAt = now }
         var isAnswered = false
         let payload = encode(batch)
         let address = node.address
@@ -424,14 +426,16 @@ final class Simulation {
     private func judge(_ id: TraceID, _ ids: [UInt64]) {
         let all = ids.compactMap { spans[$0] }
         let taken = all.compactMap(\.acceptedAt)
-        guard taken.count == all.count, let first = taken.min(), let last = taken.max() else { return }
+        guard taken.count == all.count, let first = all.compactMap(\.sentAt).min(), let last = taken.max() else { return }
         let made = decisions[id] ?? []
         if made.count > 1 {
             splitTraces += 1
             if isStrict { fail("\(id) was decided \(made.count) times: \(made)") }
         }
         let byID = Self.isKeptByID(id)
-        let isWhole = last - first < shardSettings.decisionWait - 100 * millisecond
+        // Where messages get lost, spans may be on their way for a time-out after they were taken into custody.
+        let onTheWay = weather == .orderly ? 100 * millisecond : settings.forwardTimeout + 500 * millisecond
+        let isWhole = last - first < shardSettings.decisionWait - onTheWay
         let hasError = all.contains { $0.span.isError }
         // A trace whose error came after its decision may have been decided either way.
         guard byID || !hasError || isWhole else { return }

@@ -22,6 +22,8 @@ package struct ForwardingLedger: Sendable, Equatable {
     package var kept = 0
     /// Batches sent to a new owner though an earlier one may hold them: spans that may be there twice.
     package var possiblyDuplicated = 0
+
+    package init() {}
 }
 
 /// Takes the spans of other owners to them, and answers for them until they are there. One per lane (worker).

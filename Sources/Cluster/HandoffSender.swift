@@ -5,6 +5,8 @@ package struct HandoffLedger: Sendable, Equatable {
     package var returned = 0
     /// Of those, spans that the peer may have taken.
     package var possiblyDuplicated = 0
+
+    package init() {}
 }
 
 /// Brings the buffered traces and the decisions that moved to another owner there. One per lane (worker).

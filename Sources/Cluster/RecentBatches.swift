@@ -27,7 +27,8 @@ package struct RecentBatches: Sendable {
     package enum Standing: Sendable, Equatable {
         /// Never seen, or refused before: take it, then say `finish`.
         case new
-        /// Its first copy is being worked on: answer "not yet", the sender will ask again.
+        /// Its first copy is being worked on: answer "not yet" (gRPC ABORTED), which the sender takes for `ForwardOutcome.unknown` and asks
+        /// again. Never a refusal: the first copy may be taken after all.
         case pending
         /// It is held or was held here: answer OK and do nothing.
         case taken

@@ -52,9 +52,11 @@ final class SimulatedNetwork {
             return
         }
         if world.random.chance(faults.lossPercent) { return }
+        // Both copies come one after the other: a connection repeats nothing after it has brought the answer.
         let copies = world.random.chance(faults.duplicationPercent) ? 2 : 1
+        let delay = delay(source, address)
         for _ in 0..<copies {
-            world.after(delay(source, address)) { [unowned self] in
+            world.after(delay) { [unowned self] in
                 if self.isCut(source, address) { return }
                 guard let target = self.world.nodes[address], target.isAlive else {
                     back(nil, true)

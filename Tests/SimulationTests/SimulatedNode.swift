@@ -69,6 +69,9 @@ final class SimulatedNode {
         shard.bufferedSpans + forwarder.custodySpans + handoff.heldSpans + builders.values.reduce(0) { $0 + $1.spanCount }
     }
 
+    /// Spans that may be on another node, too, as this node counts them.
+    var possibleDoubles: Int { forwarder.ledger.possiblyDuplicated + handoff.ledger.possiblyDuplicated }
+
     var isQuiet: Bool {
         heldSpans == 0 && forwarder.isEmpty && handoff.isIdle && answers.isEmpty
     }
@@ -228,7 +231,7 @@ final class SimulatedNode {
         guard core.takesFromPeers(now: now) else { return answer(.refused(retryAfter: 0)) }
         switch recent.begin(headers.batch) {
         case .taken: answer(.taken)
-        case .pending: answer(.refused(retryAfter: 0))
+        case .pending: answer(.unknown)
         case .tooOld: world.fail("\(address): a batch too old to be known")
         case .new:
             take(payload, hop: headers.hop) { [unowned self] isTaken in
@@ -264,7 +267,7 @@ final class SimulatedNode {
         }
         guard core.takesFromPeers(now: now) else { return .refused(retryAfter: 0) }
         switch recent.begin(header.batch) {
-        case .pending: return .refused(retryAfter: 0)
+        case .pending: return .unknown
         case .tooOld:
             world.fail("\(address): a chunk too old to be known")
             return .refused(retryAfter: 0)

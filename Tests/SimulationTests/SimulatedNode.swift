@@ -3,6 +3,28 @@ import OTLP
 
 @testable import Sampling
 
+extension Shard: HandoffSource {
+    package mutating func moreDecisions(
+        _ cursor: inout SweepCursor, limit: Int, now: Int64, _ visit: (HandoffDecision) -> Void
+    ) -> Bool {
+        sweepDecisions(&cursor, limit: limit, maximumAge: 300, now: now) { id, decision, age in
+            visit(
+                HandoffDecision(
+                    traceID: id, verdict: decision.verdict.rawValue, policy: decision.policy,
+                    age: UInt32(truncatingIfNeeded: age)))
+        }
+        return !cursor.hasDecisionsEnded
+    }
+
+    package func describe(_ trace: MovedTrace, now: Int64) -> (trace: HandoffTrace, deadline: Int64, spans: Int) {
+        let moved = HandoffTrace(traceID: trace.traceID, age: trace.age, remaining: trace.deadline - now, policyHash: 1)
+        return (moved, trace.deadline, trace.spanCount)
+    }
+
+    package func frontier(_ cursor: SweepCursor) -> Int64 { cursor.frontier }
+    package func hasEnded(_ cursor: SweepCursor) -> Bool { cursor.hasEnded }
+}
+
 /// One node as it is put together from the machines that the real one is made of; this class is the driver, with one lane.
 final class SimulatedNode {
     unowned let world: Simulation
@@ -21,8 +43,7 @@ final class SimulatedNode {
     private var shard: Shard
     private var walker: RequestWalker
     private var parter = RequestParter()
-    private var cursor: SweepCursor
-    private var builders: [String: HandoffChunkBuilder] = [:]
+    private var sweep: HandoffSweep<Shard>
     private var answers: [UInt64: (Bool) -> Void] = [:]
     private var nextToken: UInt64 = 0
     private var nextCoreTick: Int64 = 0
@@ -57,7 +78,7 @@ final class SimulatedNode {
         handoff = HandoffSender(
             address: address, incarnation: incarnation, lane: 0, laneCount: 1, settings: world.settings, now: now)
         shard = Shard(settings: world.shardSettings, policies: world.policies, now: now)
-        cursor = shard.beginSweep()
+        sweep = HandoffSweep(address: address, settings: world.settings)
         walker = RequestWalker(keys: keys, interest: world.policies.interest)
     }
 
@@ -66,7 +87,7 @@ final class SimulatedNode {
 
     /// Spans that die with the process.
     var heldSpans: Int {
-        shard.bufferedSpans + forwarder.custodySpans + handoff.heldSpans + builders.values.reduce(0) { $0 + $1.spanCount }
+        shard.bufferedSpans + forwarder.custodySpans + handoff.heldSpans + sweep.spanCount
     }
 
     /// Spans that may be on another node, too, as this node counts them.
@@ -93,7 +114,7 @@ final class SimulatedNode {
         }
         perform(forwarder.tick(now: now))
         perform(handoff.tick(now: now))
-        sweep()
+        goOnSweeping()
         if let deadline = drainDeadline, world.now >= deadline {
             perform(handoff.takeBackAll(now: now))
             perform(forwarder.keepAll())
@@ -120,9 +141,8 @@ final class SimulatedNode {
             case .activate(let ring, let epoch):
                 world.note("\(address): ring of \(ring.members.map(\.address)), epoch \(epoch)")
                 perform(forwarder.ringChanged(ring, now: now))
-                perform(handoff.ringChanged(ring, epoch: epoch, now: now))
-                flushBuilders()
-                cursor = shard.beginSweep()
+                if world.sabotage != .keepsTraces { perform(handoff.ringChanged(ring, epoch: epoch, now: now)) }
+                sweep.begin(shard)
             case .connect(let peer):
                 perform(forwarder.reachable(peer, true, now: now))
                 perform(handoff.reachable(peer, true, now: now))
@@ -180,6 +200,7 @@ final class SimulatedNode {
             cut = parter.cut(body: payload.span, index: &index, ring: ring, own: own)
         }
         guard forwarder.hasRoom(batches: cut.parts.count, bytes: cut.bytes) else { return answer(false) }
+        if world.sabotage == .answersEarly, !cut.parts.isEmpty { answer(true) }
         if cut.localSpans > 0 {
             takenIn += cut.localSpans
             ingest(payload, index)
@@ -229,6 +250,7 @@ final class SimulatedNode {
             return world.fail("\(address): headers that can't be read")
         }
         guard core.takesFromPeers(now: now) else { return answer(.refused(retryAfter: 0)) }
+        if world.sabotage == .forgetsBatches { recent = RecentBatches() }
         switch recent.begin(headers.batch) {
         case .taken: answer(.taken)
         case .pending: answer(.unknown)
@@ -266,6 +288,7 @@ final class SimulatedNode {
             return .refused(retryAfter: 0)
         }
         guard core.takesFromPeers(now: now) else { return .refused(retryAfter: 0) }
+        if world.sabotage == .losesChunks, header.sequence % 3 == 0, !header.isLast { return .taken }
         switch recent.begin(header.batch) {
         case .pending: return .unknown
         case .tooOld:
@@ -315,59 +338,16 @@ final class SimulatedNode {
         return index.records.count
     }
 
-    private func sweep() {
-        guard handoff.isSweeping, let ring = core.ring else { return }
-        let now = now
-        var allowance = handoff.allowance(now: now)
-        var steps = 0
-        while allowance > 0 && steps < 64 && !cursor.hasEnded {
-            steps += 1
-            if !cursor.hasDecisionsEnded {
-                var moved: [(String, HandoffDecision)] = []
-                shard.sweepDecisions(&cursor, limit: 256, maximumAge: 300, now: now) { id, decision, age in
-                    let owner = ring.members[ring.owner(of: id)].address
-                    guard owner != address else { return }
-                    moved.append(
-                        (owner, HandoffDecision(traceID: id, verdict: decision.verdict.rawValue, policy: decision.policy, age: UInt32(age))))
-                }
-                for (owner, decision) in moved { builders[owner, default: HandoffChunkBuilder()].add(decision) }
-                // Decisions and traces never share a chunk: what a chunk without decisions promises holds for traces alone.
-                if cursor.hasDecisionsEnded { flushBuilders() }
-                continue
-            }
-            let own = address
-            let trace = shard.nextMoved(&cursor, limit: 64, now: now) { ring.members[ring.owner(of: $0)].address != own }
-            guard let trace else { continue }
-            let owner = ring.members[ring.owner(of: trace.traceID)].address
-            var builder = builders.removeValue(forKey: owner) ?? HandoffChunkBuilder()
-            let meta = HandoffTrace(traceID: trace.traceID, age: trace.age, remaining: trace.deadline - now, policyHash: 1)
-            builder.begin(meta, deadline: trace.deadline)
-            for position in 0..<trace.spanCount {
-                shard.withSpan(position) { builder.add(groupHash: $0, resource: $1, scope: $2, span: $3) }
-            }
-            shard.release(trace)
-            allowance -= trace.spanBytes
-            if builder.byteCount >= world.settings.handoffChunkBytes {
-                perform(handoff.enqueue(&builder, to: owner, now: now))
-            }
-            builders[owner] = builder
-        }
-        flushBuilders()
-        if cursor.hasDecisionsEnded { handoff.swept(frontier: cursor.frontier) }
-        if cursor.hasEnded { perform(handoff.sweepEnded(now: now)) }
-    }
-
-    private func flushBuilders() {
-        for owner in builders.keys.sorted() {
-            guard var builder = builders.removeValue(forKey: owner), !builder.isEmpty else { continue }
-            perform(handoff.enqueue(&builder, to: owner, now: now))
-        }
+    private func goOnSweeping() {
+        guard let ring = core.ring else { return }
+        perform(sweep.advance(&shard, &handoff, ring: ring, limit: 4096, now: now))
     }
 
     // MARK: deciding
 
     private func decide(early: Bool) {
-        let limit = early ? now : min(core.decisionLimit(now: now), handoff.decisionLimit)
+        var limit = early ? now : min(core.decisionLimit(now: now), handoff.decisionLimit)
+        if world.sabotage == .decidesAtOnce { limit = now }
         while let trace = shard.nextDecision(now: limit, early: early) {
             // The entry is free already if the trace was not sampled, but what it holds is still there.
             world.decided(shard.table[trace.index].traceID, trace.decision.verdict, by: address)
@@ -395,8 +375,7 @@ final class SimulatedNode {
         let ledger = forwarder.ledger
         let bySpan = ledger.accepted - ledger.forwarded - ledger.kept - forwarder.custodySpans
         if bySpan != 0 { world.fail("\(address): the forwarder's ledger is off by \(bySpan)") }
-        let building = builders.values.reduce(0) { $0 + $1.spanCount }
-        let goneOn = handoff.ledger.handedOff + handoff.ledger.returned + handoff.heldSpans + building
+        let goneOn = handoff.ledger.handedOff + handoff.ledger.returned + handoff.heldSpans + sweep.spanCount
         let balance = takenIn + adopted + ledger.kept - shard.bufferedSpans - notSampled - dropped - sampled - goneOn
         if balance != 0 { world.fail("\(address): the ledger is off by \(balance)") }
         let settings = world.settings

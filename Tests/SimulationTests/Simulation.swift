@@ -15,10 +15,33 @@ enum Weather: String, CaseIterable {
     case stormy
 }
 
+/// A fault that is built into the nodes, to see that the simulation finds it.
+enum Sabotage: CaseIterable {
+    /// A repeated batch is taken again.
+    case forgetsBatches
+    /// Due traces are decided while their rests are on their way here.
+    case decidesAtOnce
+    /// Some hand-off chunks are acknowledged and thrown away.
+    case losesChunks
+    /// Traces stay where they are when the ring changes.
+    case keepsTraces
+    /// OK before the owners have said so.
+    case answersEarly
+    /// Every node puts a ring in force when it likes.
+    case skipsAgreement
+}
+
 /// A cluster in one thread, on virtual time and network, driven by a seed: everything that happens follows from it.
 final class Simulation {
     let seed: UInt64
     let weather: Weather
+    var sabotage: Sabotage? {
+        didSet {
+            guard sabotage == .skipsAgreement else { return }
+            settings.agreementTimeout = 0
+            settings.readyTimeout = 0
+        }
+    }
     var random: SeededGenerator
     private(set) var now: Int64 = 0
     private var events = EventQueue()
@@ -88,7 +111,7 @@ final class Simulation {
         shardSettings.sampledCacheSize = 2048
         shardSettings.notSampledCacheSize = 2048
         settings.handoffChunkBytes = [200, 2000, 20_000][random.below(3)]
-        settings.handoffBandwidth = [20_000, 200_000, 10_000_000][random.below(3)]
+        settings.handoffBandwidth = [6_000, 50_000, 10_000_000][random.below(3)]
         settings.handoffWindowBytes = 64 << 10
         settings.custodyBytes = random.chance(20) ? 4 << 10 : 1 << 20
         settings.maximumInFlight = [1, 4, 16][random.below(3)]
@@ -218,12 +241,15 @@ final class Simulation {
         for span in all { spans[span.id] = Span(span: span) }
         traces[id] = all.map(\.id)
         all.shuffle(using: &random)
+        // Some traces take nearly as long as they are waited for.
+        let patience = Int(shardSettings.decisionWait / millisecond)
+        let duration = random.chance(30) ? patience * 85 / 100 : patience / 3
         // The trace's spans come in up to three requests, together with other traces' spans.
         while !all.isEmpty {
             let taken = 1 + random.below(all.count)
             let part = Array(all.prefix(taken))
             all.removeFirst(taken)
-            let delay = random.milliseconds(0...Int(shardSettings.decisionWait / millisecond / 3))
+            let delay = random.milliseconds(0...duration)
             after(delay) { [unowned self] in self.outbox += part }
         }
     }
@@ -442,7 +468,7 @@ final class Simulation {
         }
         let byID = Self.isKeptByID(id)
         // Where messages get lost, spans may be on their way for a time-out after they were taken into custody.
-        let onTheWay = weather == .orderly ? 100 * millisecond : settings.forwardTimeout + 500 * millisecond
+        let onTheWay = weather == .orderly ? 300 * millisecond : settings.forwardTimeout + 500 * millisecond
         let isWhole = last - first < shardSettings.decisionWait - onTheWay
         let hasError = all.contains { $0.span.isError }
         // A trace whose error came after its decision may have been decided either way.

@@ -5,15 +5,17 @@ import Testing
 ///
 ///     TAILGATE_SIMULATION_SEED=17 TAILGATE_SIMULATION_WEATHER=stormy swift test --filter SimulationTests
 ///
-/// `TAILGATE_SIMULATION_SCHEDULES=2000` runs so many of each weather instead of the few that fit into every test run;
-/// `TAILGATE_SIMULATION_FIRST` is the first seed. Best with a release build: `swift test -c release -Xswiftc -enable-testing`.
+/// `TAILGATE_SIMULATION_SCHEDULES=2000` runs so many of each weather instead of the few that fit into every test run (about 0.15 s
+/// each in a debug build); `TAILGATE_SIMULATION_FIRST` is the first seed.
 @Suite struct SimulationTests {
     static func number(_ name: String) -> UInt64? { ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } }
 
     static var seeds: Range<UInt64> {
         if let seed = number("TAILGATE_SIMULATION_SEED") { return seed..<seed + 1 }
         let first = number("TAILGATE_SIMULATION_FIRST") ?? 1
-        return first..<first + (number("TAILGATE_SIMULATION_SCHEDULES") ?? 24)
+        // Continuous integration runs thousands over all weathers.
+        let usual: UInt64 = ProcessInfo.processInfo.environment["CI"] == nil ? 100 : 700
+        return first..<first + (number("TAILGATE_SIMULATION_SCHEDULES") ?? usual)
     }
 
     static var weathers: [Weather] {
@@ -39,6 +41,17 @@ import Testing
         print("simulation, \(weather): \(totals)")
         // A simulation in which nothing happens proves nothing.
         #expect(isReplay || totals.spans > 100 * totals.schedules)
+    }
+
+    /// The test of the test: each of these faults is found within a few schedules.
+    @Test(arguments: Sabotage.allCases) func aFaultIsFound(sabotage: Sabotage) throws {
+        for seed in 1...80 as ClosedRange<UInt64> {
+            let simulation = try #require(Simulation(seed: seed, weather: .orderly))
+            simulation.sabotage = sabotage
+            simulation.run()
+            if !simulation.problems.isEmpty { return }
+        }
+        Issue.record("80 schedules and nothing found")
     }
 
     /// The same seed is the same run: what a failure prints can be replayed.

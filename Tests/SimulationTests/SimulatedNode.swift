@@ -190,7 +190,7 @@ final class SimulatedNode {
         guard let ring = core.ring, shard.bufferedBytes < world.shardSettings.maximumBytes else { return answer(false) }
         var index = RequestIndex()
         do { try walker.walk(payload.span, into: &index) } catch { return world.fail("\(address): \(error)") }
-        world.policies.evaluatePredicates(&index)
+        world.policies.evaluatePredicates(&index, body: payload.span)
         let own = ring.index(of: address) ?? -1
         var cut = PartedRequest()
         if hop >= world.settings.maximumHops {
@@ -230,7 +230,7 @@ final class SimulatedNode {
                 var index = RequestIndex()
                 do { try walker.walk(part.payload.span, into: &index) } catch { world.fail("\(address): \(error)") }
                 if index.records.count != part.spans { world.fail("\(address): a part's count is wrong") }
-                world.policies.evaluatePredicates(&index)
+                world.policies.evaluatePredicates(&index, body: part.payload.span)
                 ingest(part.payload, index)
                 core.foundForeignTraces()
             case .send(let peer, let headers, let payload, _):
@@ -321,7 +321,7 @@ final class SimulatedNode {
         guard !chunk.payload.isEmpty else { return 0 }
         var index = RequestIndex()
         do { try walker.walk(chunk.payload.span, into: &index) } catch { world.fail("\(address): \(error)") }
-        world.policies.evaluatePredicates(&index)
+        world.policies.evaluatePredicates(&index, body: chunk.payload.span)
         if let spans, spans != index.records.count { world.fail("\(address): a chunk's count is wrong") }
         var traces: [TraceID: HandoffTrace] = [:]
         for trace in chunk.traces { traces[trace.traceID] = trace }

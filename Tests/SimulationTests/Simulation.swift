@@ -37,9 +37,15 @@ final class Simulation {
     let weather: Weather
     var sabotage: Sabotage? {
         didSet {
-            guard sabotage == .skipsAgreement else { return }
-            settings.agreementTimeout = 0
-            settings.readyTimeout = 0
+            if sabotage == .skipsAgreement {
+                settings.agreementTimeout = 0
+                settings.readyTimeout = 0
+            }
+            if sabotage == .decidesAtOnce {
+                // Hand-off so slow that the hold matters, and a hold that would be long enough for it.
+                settings.handoffBandwidth = 6_000
+                settings.maximumHold = 30 * second
+            }
         }
     }
     var random: SeededGenerator
@@ -111,7 +117,7 @@ final class Simulation {
         shardSettings.sampledCacheSize = 2048
         shardSettings.notSampledCacheSize = 2048
         settings.handoffChunkBytes = [200, 2000, 20_000][random.below(3)]
-        settings.handoffBandwidth = [6_000, 50_000, 10_000_000][random.below(3)]
+        settings.handoffBandwidth = [20_000, 200_000, 10_000_000][random.below(3)]
         settings.handoffWindowBytes = 64 << 10
         settings.custodyBytes = random.chance(20) ? 4 << 10 : 1 << 20
         settings.maximumInFlight = [1, 4, 16][random.below(3)]

@@ -42,6 +42,8 @@ struct ServiceManager: Sendable {
         guard let beatInterval else { return nil }
         return Task {
             repeat {
+                // From then on there are no workers to ask.
+                if gateway.state == .stopped { return }
                 let ledger = await gateway.snapshot().ledger
                 if Task.isCancelled { return }
                 send(["WATCHDOG=1", "STATUS=\(Self.status(ledger, gateway.state))"])

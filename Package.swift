@@ -28,6 +28,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
@@ -39,7 +40,7 @@ let package = Package(
         .target(
             name: "CShims",
             linkerSettings: [
-                .linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc"),
+                .linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc"), .linkedLibrary("crypt"),
             ]),
         // floor 1
         .target(name: "NativeCore", dependencies: ["CShims"], swiftSettings: house),
@@ -69,6 +70,8 @@ let package = Package(
                 "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),

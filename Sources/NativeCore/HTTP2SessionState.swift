@@ -59,6 +59,9 @@ final class StreamState {
     private var events: [HTTP2Event] = []
     private var nextEventIndex = 0
     var bufferedBodyBytes = 0
+    /// Frames since the last look that moved nothing, and those that did.
+    var idleFrames = 0
+    var usefulFrames = 0
 
     var openStreams: Int { streams.count }
 
@@ -176,6 +179,11 @@ final class StreamState {
             unsafe me.beginHeaders(frame.pointee)
             return 0
         }
+        unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, header, userData in
+            guard let me = unsafe SessionState.from(userData), let header = unsafe header else { return 0 }
+            unsafe me.countFrame(header.pointee)
+            return 0
+        }
         unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
             _, frame, name, nameLength, value, valueLength, _, userData in
             guard let me = unsafe SessionState.from(userData), let frame = unsafe frame,
@@ -216,6 +224,21 @@ final class StreamState {
             _, _, _, sessionWindow, streamWindow, maximumFrame, userData in
             let wanted = unsafe SessionState.from(userData)?.settings.sendFrameBytes ?? 16384
             return min(min(Int(sessionWindow), Int(streamWindow)), min(Int(maximumFrame), wanted))
+        }
+    }
+
+    /// The end of a stream in an empty DATA frame, CONTINUATION and RST_STREAM count as neither: nghttp2 bounds the last two.
+    private func countFrame(_ header: nghttp2_frame_hd) {
+        switch UInt32(header.type) {
+        case NGHTTP2_HEADERS.rawValue: usefulFrames &+= 1
+        case NGHTTP2_DATA.rawValue:
+            if header.length > 0 {
+                usefulFrames &+= 1
+            } else if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0 {
+                idleFrames &+= 1
+            }
+        case NGHTTP2_CONTINUATION.rawValue, NGHTTP2_RST_STREAM.rawValue: break
+        default: idleFrames &+= 1
         }
     }
 

@@ -19,4 +19,10 @@ int tg_inflate_init(z_stream *stream, int windowBits);
 /// `deflateInit2` is a macro; gzip wrapper, the given level, memLevel 8.
 int tg_deflate_init_gzip(z_stream *stream, int level);
 
+/// 1 if `crypt(3)` knows the method of this hash, else 0.
+int tg_crypt_supports(const char *hash);
+
+/// 1 if the password gives this hash, else 0. Blocks for as long as the hash costs; about 32 KiB of heap meanwhile.
+int tg_crypt_matches(const char *password, const char *hash);
+
 #endif

@@ -19,16 +19,19 @@ package struct GRPCRefusal: Error, Sendable, Equatable {
     package var httpStatus = 200
     /// For overload: when to come back, nanoseconds.
     package var retryAfter: Int64?
+    /// For missing or wrong credentials: what to prove oneself with, the value of `WWW-Authenticate` over plain HTTP.
+    package var challenge: String?
 
     package init(
         _ reason: RefusalReason, _ status: GRPCStatusCode, _ message: String, httpStatus: Int = 200,
-        retryAfter: Int64? = nil
+        retryAfter: Int64? = nil, challenge: String? = nil
     ) {
         self.reason = reason
         self.status = status
         self.message = message
         self.httpStatus = httpStatus
         self.retryAfter = retryAfter
+        self.challenge = challenge
     }
 }
 

@@ -15,10 +15,14 @@ package final class ServerConnection: ChannelInboundHandler {
     private struct OpenCall {
         var call: GRPCCall
         var startedAt: Int64
-        var isAnswered = false
+        var isAnswered: Bool { answeredAt != nil }
+        var answeredAt: Int64?
         /// Set aside in the memory budget for the message that is coming in.
         var promisedBytes = 0
         var bodyLimit = 0
+        /// Its credentials are being checked.
+        var isUnderCheck = false
+        var hasEnded = false
     }
 
     private let server: WorkerServer
@@ -42,6 +46,7 @@ package final class ServerConnection: ChannelInboundHandler {
     private var pingStrikes = 0
     private var isClosing = false
     private var closeReason = ConnectionCloseReason.client
+    private var flood: FrameFlood
 
     /// - Parameter receiver: index into `NodeMetrics.receivers`.
     init(server: WorkerServer, receiver: Int, now: Int64) throws(HTTP2SessionError) {
@@ -51,6 +56,7 @@ package final class ServerConnection: ChannelInboundHandler {
         lastActivity = now
         lastReceived = now
         limits = server.plan.limits[receiver]
+        flood = FrameFlood(limits.idleFrames, now: now)
         // Connections that were made together must not end together.
         let age = limits.maximumConnectionAge
         endsAt = age > 0 ? now + age / 100 * Int64.random(in: 90...110) : .max
@@ -86,6 +92,7 @@ package final class ServerConnection: ChannelInboundHandler {
         calls.removeAll()
         watchers.removeAll()
         server.closed(self, reason: closeReason)
+        server.noteClosed(closeReason, receiver: receiver, address: context.channel.remoteAddress?.shown ?? "unknown")
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -100,6 +107,11 @@ package final class ServerConnection: ChannelInboundHandler {
             return
         }
         handleEvents()
+        let frames = session.takeFrameCounts()
+        if flood.isFlood(idle: frames.idle, useful: frames.useful, now: lastReceived) {
+            session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "too_many_frames")
+            end(.abuse)
+        }
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
@@ -118,7 +130,8 @@ package final class ServerConnection: ChannelInboundHandler {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(.error)
+        // A client that closes TCP without closing TLS first has left, and that is all.
+        end(TLSFailure.isAbruptEnd(error) && closeReason == .client ? .client : .error)
     }
 
     /// Writes what the session has to say, as far as the peer takes it.
@@ -188,6 +201,7 @@ package final class ServerConnection: ChannelInboundHandler {
         do {
             let call = try GRPCCall(headers)
             calls[stream] = OpenCall(call: call, startedAt: lastActivity)
+            if call.method == .exportTraces { try authorize(stream, headers) }
             if call.method == .exportTraces && !server.plan.memory.admits(bytes: session.bufferedBodyBytes) {
                 refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
             }
@@ -222,7 +236,40 @@ package final class ServerConnection: ChannelInboundHandler {
             .messageTooLarge, .resourceExhausted, "message \(size)larger than max (\(limit) bytes)")
     }
 
+    /// Checks credentials before anything of the body is looked at. The health service is open to all: probes have none.
+    private func authorize(_ stream: Int32, _ headers: HTTP2Headers) throws(GRPCRefusal) {
+        guard let authenticator = server.plan.security.listeners[receiver].authenticator else { return }
+        let loop = server.worker.eventLoop
+        let me = NIOLoopBound(self, eventLoop: loop)
+        let verdict = authenticator.check(headers.first(named: authenticator.headerName)) { verdict in
+            loop.execute { me.value.authorized(stream, verdict) }
+        }
+        if let verdict {
+            if let refusal = server.refusal(of: verdict, by: authenticator) { throw refusal }
+        } else {
+            calls[stream]?.isUnderCheck = true
+        }
+    }
+
+    /// A check that took time is over.
+    private func authorized(_ stream: Int32, _ verdict: AuthVerdict) {
+        guard let open = calls[stream], open.isUnderCheck else { return }
+        calls[stream]?.isUnderCheck = false
+        if let authenticator = server.plan.security.listeners[receiver].authenticator,
+            let refusal = server.refusal(of: verdict, by: authenticator)
+        {
+            refuse(stream, refusal, ended: open.hasEnded)
+        } else if open.hasEnded {
+            complete(stream)
+        }
+        pump()
+    }
+
     private func complete(_ stream: Int32) {
+        if calls[stream]?.isUnderCheck == true {
+            calls[stream]?.hasEnded = true
+            return
+        }
         guard let open = calls[stream], !open.isAnswered, let body = session.takeBody(of: stream) else { return }
         release(stream)
         do throws(GRPCRefusal) {
@@ -243,14 +290,14 @@ package final class ServerConnection: ChannelInboundHandler {
     }
 
     private func answer(_ stream: Int32, _ message: [UInt8]) {
-        calls[stream]?.isAnswered = true
+        calls[stream]?.answeredAt = server.worker.now
         session.respond(
             stream, headers: GRPCReplies.okHeaders, body: message, trailers: GRPCReplies.okTrailers)
     }
 
     private func refuse(_ stream: Int32, _ refusal: GRPCRefusal, ended: Bool) {
         if calls[stream]?.isAnswered == true { return }
-        calls[stream]?.isAnswered = true
+        calls[stream]?.answeredAt = server.worker.now
         server.cells.add(server.metrics.refusedRequests[refusal.reason])
         server.noteRefusal(refusal)
         session.discardBody(of: stream)
@@ -342,7 +389,7 @@ package final class ServerConnection: ChannelInboundHandler {
         }
         let status = HealthService.status(of: request.service, isServing: server.worker.isServing)
         if method == .healthWatch {
-            calls[stream]?.isAnswered = true
+            calls[stream]?.answeredAt = server.worker.now
             watchers.insert(stream)
             let message = HealthCheckResponse(status: status ?? .serviceUnknown).encoded
             session.respondStreaming(
@@ -399,8 +446,20 @@ package final class ServerConnection: ChannelInboundHandler {
             }
             return
         }
+        if hasStuckAnswer(now) {
+            end(.tooSlow)
+            return
+        }
         refuseSlowRequests(now)
         pump()
+    }
+
+    /// Whether a client keeps its window shut so that an answer can't leave.
+    private func hasStuckAnswer(_ now: Int64) -> Bool {
+        calls.contains { stream, open in
+            guard let answeredAt = open.answeredAt, !watchers.contains(stream) else { return false }
+            return now - answeredAt > limits.writeTimeout
+        }
     }
 
     /// Keepalive: a silent client is pinged, and one that stays silent is gone.

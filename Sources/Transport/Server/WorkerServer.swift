@@ -1,5 +1,5 @@
 package import Logging
-package import NIOCore
+internal import NIOCore
 internal import NativeCore
 internal import OTLP
 internal import Telemetry
@@ -14,11 +14,16 @@ package final class WorkerServer {
     private var lastRefusalLog: [RefusalReason: Int64] = [:]
     private var unloggedRefusals: [RefusalReason: Int] = [:]
     private var isShuttingDown = false
+    let handshakes: HandshakePacer
 
     package init(worker: Worker, logger: Logger) {
         self.worker = worker
         self.logger = logger
         plan = worker.plan
+        let waiting = plan.metrics.security.handshakesWaiting
+        handshakes = HandshakePacer(eventLoop: worker.eventLoop, limits: .init()) { [cells = worker.cells] count in
+            cells.set(waiting, count)
+        }
     }
 
     var metrics: IngressMetrics { plan.metrics.ingress }
@@ -27,18 +32,19 @@ package final class WorkerServer {
     /// Connections open now.
     package var connectionCount: Int { connections.count }
 
-    /// Puts a new connection's handler into its channel. On the worker's loop.
-    package func adopt(_ channel: any Channel, receiver: Int) throws {
+    /// Puts the protocol's handler into the channel of a connection that the guards let through and whose first bytes are
+    /// here. On the worker's loop.
+    ///
+    /// - Parameter negotiated: what TLS agreed on (ALPN); nil for plain text, or if the client named nothing.
+    func serve(_ channel: any Channel, receiver: Int, address: PeerAddress, negotiated: String?) throws {
         let handler = try ServerConnection(server: self, receiver: receiver, now: worker.now)
         try channel.pipeline.syncOperations.addHandler(handler)
     }
 
-    /// Notes an open connection; false if there are too many.
+    /// Notes a served connection; false if no more are served.
     func opened(_ connection: ServerConnection) -> Bool {
-        cells.add(metrics.connectionsOpened)
-        cells.add(metrics.connections, 1)
         connections[ObjectIdentifier(connection)] = connection
-        return connections.count <= connection.limits.maximumConnections && !isShuttingDown
+        return !isShuttingDown
     }
 
     func closed(_ connection: ServerConnection, reason: ConnectionCloseReason) {
@@ -56,6 +62,22 @@ package final class WorkerServer {
             return try inflater.inflate(body.span.extracting(payloadStart...), limit: 64 << 10)
         } catch {
             throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+        }
+    }
+
+    /// What a client with these credentials is told; nil if it may go on.
+    func refusal(of verdict: AuthVerdict, by authenticator: RequestAuthenticator) -> GRPCRefusal? {
+        switch verdict {
+        case .accepted: nil
+        case .missing:
+            GRPCRefusal(
+                .unauthenticated, .unauthenticated, "credentials are missing: the header `\(authenticator.headerName)`",
+                challenge: authenticator.challenge)
+        case .wrong:
+            GRPCRefusal(.unauthenticated, .unauthenticated, "wrong credentials", challenge: authenticator.challenge)
+        case .busy:
+            GRPCRefusal(
+                .authenticationBusy, .unavailable, "too many passwords are being checked", retryAfter: plan.retryAfter)
         }
     }
 

@@ -140,7 +140,9 @@ package final class Worker {
 
     private func inflate(_ body: [UInt8], _ payloadStart: Int, _ receiver: Int) throws(GRPCRefusal) -> [UInt8] {
         cells.add(plan.metrics.ingress.receivedGzipBytes, body.count)
-        let limit = plan.limits[receiver].maximumMessageBytes
+        let limits = plan.limits[receiver]
+        let bomb = max(limits.inflationFloor, (body.count - payloadStart) * limits.maximumInflationRatio)
+        let limit = min(limits.maximumMessageBytes, bomb)
         // The inflater would take zlib's format too; `grpc-encoding: gzip` means gzip.
         guard body.count >= payloadStart + 2, body[payloadStart] == 0x1f, body[payloadStart + 1] == 0x8b else {
             throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
@@ -154,7 +156,10 @@ package final class Worker {
             switch error {
             case .tooLarge:
                 throw GRPCRefusal(
-                    .inflatedTooLarge, .resourceExhausted, "the message is larger than \(limit) bytes when inflated")
+                    .inflatedTooLarge, .resourceExhausted,
+                    limit == bomb && bomb < limits.maximumMessageBytes
+                        ? "the message inflates to more than \(limits.maximumInflationRatio) times its size"
+                        : "the message is larger than \(limit) bytes when inflated")
             case .corrupt, .truncated:
                 throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
             }

@@ -13,6 +13,7 @@ struct DestinationBuilder: Sendable {
     /// For exporters that write files; one thread.
     let filePool: NIOThreadPool
     let version: String
+    let security: NodeSecurity
 
     /// Opens what has to be open before the node starts: files. By number of the exporter.
     static func openFiles(_ exporters: [ExporterConfig]) throws(GatewayError) -> [Int: AppendFile] {
@@ -39,7 +40,10 @@ struct DestinationBuilder: Sendable {
         case .otlp(let config):
             queue = Self.queueSettings(config.queue)
             retry = Self.retrySettings(config.retry)
-            sender = GRPCExportSender(settings: clientSettings(config), eventLoop: loop)
+            let metrics = plan.metrics.security
+            sender = GRPCExportSender(settings: clientSettings(config, number), eventLoop: loop) { [cells = home.cells] failure in
+                cells.add(failure.map { metrics.clientFailures[$0] } ?? metrics.clientHandshakes)
+            }
         case .file:
             retry.maxElapsedTime = 0
             guard let file else { preconditionFailure("files are opened before destinations are made") }
@@ -54,7 +58,7 @@ struct DestinationBuilder: Sendable {
             metrics: plan.metrics.destinations[number], cells: home.cells, logger: logger)
     }
 
-    private func clientSettings(_ config: OTLPExporterConfig) -> GRPCClientSettings {
+    private func clientSettings(_ config: OTLPExporterConfig, _ number: Int) -> GRPCClientSettings {
         var settings: GRPCClientSettings
         switch config.client.endpoint {
         case .host(let address):
@@ -70,6 +74,8 @@ struct DestinationBuilder: Sendable {
         settings.timeout = config.timeout
         settings.headers = config.client.headers.map { ($0.name, $0.value) }
         if let tenant = config.tenant { settings.headers.append(("x-scope-orgid", tenant)) }
+        settings.tls = security.exporterTLS[number]
+        settings.credentials = config.client.auth.flatMap { security.credentials[$0.id] }
         settings.keepalive = config.client.keepalive.map {
             .init(time: $0.time, timeout: $0.timeout, permitWithoutStream: $0.permitWithoutStream)
         }

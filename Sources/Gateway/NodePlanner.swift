@@ -27,7 +27,8 @@ package enum NodePlanner {
     }
 
     static func plan(
-        _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int
+        _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int,
+        security: NodeSecurity
     ) throws(GatewayError) -> NodePlan {
         let pipeline = config.pipeline
         let problems = ConfigProblems()
@@ -52,13 +53,15 @@ package enum NodePlanner {
             throw GatewayError("\(error); use fewer policies or exporters")
         }
         let (soft, hard) = memoryLimits(pipeline.memoryLimiter, process)
+        let limits = pipeline.receivers.map { serverLimits($0.grpc) }
         var generator = SystemRandomNumberGenerator()
         return NodePlan(
             workerCount: workers, hashKeys: HashKeys(using: &generator),
             shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
-            batch: batchSettings(pipeline.batch), limits: pipeline.receivers.map { serverLimits($0.grpc) }, metrics: metrics,
+            batch: batchSettings(pipeline.batch), limits: limits, metrics: metrics,
             memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
-            destinationNames: pipeline.exporters.map { "\($0.id)" })
+            destinationNames: pipeline.exporters.map { "\($0.id)" },
+            security: security.plan(limits, maximumFileDescriptors: process.maxFDs))
     }
 
     /// Without a `memory_limiter`: 90 % of what the machine or cgroup has, and requests are refused from four fifths of
@@ -107,6 +110,7 @@ package enum NodePlanner {
             limits.minimumPingInterval = interval
             limits.permitsPingsWithoutStream = keepalive.permitWithoutStream
         }
+        config.guards.limits.apply(to: &limits)
         return limits
     }
 

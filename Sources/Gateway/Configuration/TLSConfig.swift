@@ -10,7 +10,7 @@ enum TLSConfig {
     /// - Parameter protocols: what ALPN agrees to, most wanted first.
     /// - Returns: nil if the key is absent, null, or wrong (which is reported): plain text.
     static func server(_ reader: inout ConfigReader, protocols: [String]) -> TLSSettings? {
-        guard reader.has("tls"), reader.node("tls")?.value != .null, var tls = reader.map("tls") else { return nil }
+        guard let node = reader.node("tls"), node.value != .null, var tls = reader.map("tls") else { return nil }
         var settings = TLSSettings(side: .server)
         settings.applicationProtocols = protocols
         var keys = ProblemKeys()

@@ -25,6 +25,8 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     /// What TLS had to say when the connection broke.
     private(set) var failure: TLSFailure?
+    /// Over TLS: what to make of an end before anything has come.
+    var explainEarlyEnd: TLSFailure?
 
     private let keepalive: GRPCClientSettings.Keepalive?
     /// Whether anything came since the last look, and whether a PING is out.
@@ -129,6 +131,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         hasReceived = true
+        explainEarlyEnd = nil
         do {
             try session.receive(buffer.readableBytesUInt8Span)
         } catch {
@@ -219,6 +222,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     }
 
     private func failAll(_ failure: TransportFailure) {
+        if self.failure == nil { self.failure = explainEarlyEnd }
         let open = calls
         calls.removeAll()
         for call in open.values {

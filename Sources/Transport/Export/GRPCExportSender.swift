@@ -172,6 +172,18 @@ package final class GRPCExportSender: ExportSender {
         }
     }
 
+    /// What it means most often when a server closes right after the handshake of TLS 1.3: it has looked at this side's
+    /// certificate only then, and its alert may be lost.
+    private static func earlyEnd(_ settings: TLSSettings) -> TLSFailure {
+        settings.certificate == nil
+            ? TLSFailure(
+                .noClientCertificate,
+                "the server closed the connection right after the handshake: it demands a certificate (`cert_file`, `key_file`), most often")
+            : TLSFailure(
+                .badCertificate,
+                "the server closed the connection right after the handshake: it does not accept this node's certificate, most often")
+    }
+
     private func failedToConnect(_ why: String) {
         isConnecting = false
         failWaiting(.connectionRefused, "no connection to \(settings.authority): \(why)")
@@ -184,6 +196,7 @@ package final class GRPCExportSender: ExportSender {
             return
         }
         connection = handler
+        if let tls = settings.tls { handler.explainEarlyEnd = Self.earlyEnd(tls.settings) }
         handler.onRetire = { [weak self, weak handler] in
             guard let self, let handler, self.connection === handler else { return }
             self.connection = nil

@@ -28,6 +28,8 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
     private let receiver: Int
     private let tls: TLSCredentials?
     let address: PeerAddress
+    /// Its place among the handshakes; 0 for none.
+    var ticket: HandshakeQueue.Ticket = 0
     private let shownAddress: String
     private var state = State.silent
     private var context: ChannelHandlerContext?
@@ -119,6 +121,7 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
     func begin() {
         guard state == .parked, let context, let tls, let bytes = first else { return }
         first = nil
+        let channel = context.channel
         let observer = TLSServerObserver(
             server: server, receiver: receiver, address: address, shownAddress: shownAddress, gate: self)
         observer.deadline = deadline
@@ -128,7 +131,8 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
                 context: tls.context, customVerificationCallback: nil, configuration: .small)
             try context.pipeline.syncOperations.addHandlers([handler, observer], position: .after(self))
         }
-        if wantsToRead { context.read() }
+        // From the pipeline's end: this handler is out of it by now.
+        if wantsToRead { channel.read() }
     }
 
     /// Puts what follows into the pipeline, hands the first bytes to it, and steps aside.

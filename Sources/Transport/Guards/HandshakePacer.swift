@@ -6,14 +6,15 @@ internal import Telemetry
 final class HandshakePacer {
     private let eventLoop: any EventLoop
     private let gauge: (Int) -> Void
-    private var queue: HandshakeQueue<ObjectIdentifier>
+    private var queue: HandshakeQueue
     private var budget = HandshakeBudget()
-    private var waiting: [ObjectIdentifier: ConnectionGate] = [:]
+    private var waiting: [HandshakeQueue.Ticket: ConnectionGate] = [:]
+    private var lastTicket: HandshakeQueue.Ticket = 0
     private var isRunning = false
     private var isScheduled = false
 
     /// - Parameter gauge: told how many wait, when that changes.
-    init(eventLoop: any EventLoop, limits: HandshakeQueue<ObjectIdentifier>.Limits, gauge: @escaping (Int) -> Void) {
+    init(eventLoop: any EventLoop, limits: HandshakeQueue.Limits, gauge: @escaping (Int) -> Void) {
         self.eventLoop = eventLoop
         self.gauge = gauge
         queue = HandshakeQueue(limits: limits)
@@ -21,7 +22,9 @@ final class HandshakePacer {
 
     /// False: too many. Otherwise `begin` of the gate is called, now or later.
     func enter(_ gate: ConnectionGate) -> Bool {
-        let ticket = ObjectIdentifier(gate)
+        lastTicket += 1
+        let ticket = lastTicket
+        gate.ticket = ticket
         guard queue.add(ticket, from: gate.address) == .waiting else { return false }
         waiting[ticket] = gate
         run()
@@ -30,7 +33,7 @@ final class HandshakePacer {
 
     /// The gate's handshake is over, or its connection is.
     func leave(_ gate: ConnectionGate, isWaiting: Bool) {
-        let ticket = ObjectIdentifier(gate)
+        let ticket = gate.ticket
         if isWaiting { waiting[ticket] = nil }
         queue.remove(ticket, isWaiting: isWaiting)
     }

@@ -1,8 +1,11 @@
 /// Decides whose TLS handshake is next. A handshake costs a worker about a millisecond, which a client gets for one packet;
 /// so handshakes get a bounded share of a worker's time, and every address its turn.
 ///
-/// A value without clock and sockets. `Ticket` names a connection.
-package struct HandshakeQueue<Ticket: Hashable & Sendable>: ~Copyable {
+/// A value without clock and sockets.
+package struct HandshakeQueue: ~Copyable {
+    /// Names a connection; never used again, as the name of one that left must not hit another.
+    package typealias Ticket = UInt64
+
     package struct Limits: Sendable, Equatable {
         /// Connections that wait for their turn or are in the middle of a handshake, of one worker.
         package var open = 4096
@@ -33,7 +36,6 @@ package struct HandshakeQueue<Ticket: Hashable & Sendable>: ~Copyable {
     private var turns: [PeerAddress] = []
     private var turn = 0
     private var addresses: [Ticket: PeerAddress] = [:]
-    private var left: Set<Ticket> = []
     /// Tickets that wait for their turn.
     package private(set) var waitingCount = 0
 
@@ -69,7 +71,8 @@ package struct HandshakeQueue<Ticket: Hashable & Sendable>: ~Copyable {
             while found == nil, line.head < line.waiting.count {
                 let ticket = line.waiting[line.head]
                 line.head += 1
-                if left.remove(ticket) == nil { found = ticket }
+                // Those that left are passed over.
+                if addresses[ticket] != nil { found = ticket }
             }
             if line.head == line.waiting.count {
                 line.waiting.removeAll()
@@ -90,11 +93,7 @@ package struct HandshakeQueue<Ticket: Hashable & Sendable>: ~Copyable {
     /// - Parameter isWaiting: whether `next` has not handed it out yet.
     package mutating func remove(_ ticket: Ticket, isWaiting: Bool) {
         guard let address = addresses.removeValue(forKey: ticket) else { return }
-        if isWaiting {
-            waitingCount -= 1
-            // It stays in its line until its turn, when it is passed over.
-            left.insert(ticket)
-        }
+        if isWaiting { waitingCount -= 1 }
         guard var line = lines[address] else { return }
         line.open -= 1
         lines[address] = line.open == 0 && line.head == line.waiting.count ? nil : line

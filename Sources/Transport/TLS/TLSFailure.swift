@@ -87,7 +87,12 @@ extension TLSFailure {
         {
             return TLSFailure(.noCommonParameters, "no cipher suite, curve or protocol that both sides allow")
         }
-        if says("EOF during", "zeroReturn", "syscallError") {
+        // Some clients (OpenSSL 3) send this alert before they encrypt, which reads as a record that can't be decrypted.
+        if peer == "client", says("BAD_PACKET_LENGTH", "DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "BAD_DECRYPT") {
+            return TLSFailure(
+                .badCertificate, "the client broke off when it saw this node's certificate: it does not trust it, most often")
+        }
+        if says("EOF during", "zeroReturn", "syscallError", "Connection reset", "Broken pipe") {
             return TLSFailure(.disconnected, "the \(peer) left during the handshake")
         }
         return TLSFailure(.other, clean(text))

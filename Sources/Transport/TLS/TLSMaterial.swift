@@ -165,9 +165,8 @@ package struct TLSMaterial: Sendable {
         /// ` "gateway.example"`, or nothing if the certificate has no name.
         private func name(of certificate: NIOSSLCertificate) -> String {
             let text = certificate.description
-            guard let start = text.firstRange(of: "common_name:"), let end = text[start.upperBound...].firstIndex(of: ";")
-            else { return "" }
-            return " of \"\(text[start.upperBound..<end])\""
+            guard let start = text.firstRange(of: "common_name=") else { return "" }
+            return " of \"\(text[start.upperBound...].prefix { $0 != ";" && $0 != ">" })\""
         }
 
         private func contains(_ bytes: [UInt8], _ text: String) -> Bool { bytes.firstRange(of: Array(text.utf8)) != nil }

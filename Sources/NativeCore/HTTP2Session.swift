@@ -114,6 +114,9 @@ package struct HTTP2Session: ~Copyable {
         return total
     }
 
+    /// Gives memory back that a silent connection holds for nothing (a page or two); it is taken again when it is needed.
+    package mutating func trim() { state.trim() }
+
     /// Neither side has anything left to say: the connection can be closed once written bytes are out.
     package var isFinished: Bool {
         unsafe nghttp2_session_want_read(state.session) == 0 && nghttp2_session_want_write(state.session) == 0

@@ -52,6 +52,8 @@ final class StreamState {
 /// user data; the object outlives the handle.
 @safe final class SessionState {
     private(set) var session: OpaquePointer?
+    /// Of a server session: where nghttp2 has its buffers.
+    private var memory: OpaquePointer?
     /// Open streams by id, from the first header to the closing.
     private var streams: [Int32: StreamState] = [:]
     private let role: HTTP2Session.Role
@@ -81,8 +83,10 @@ final class StreamState {
         unsafe nghttp2_option_set_peer_max_concurrent_streams(options, 100)
         unsafe nghttp2_option_set_stream_reset_rate_limit(options, settings.resetBurst, settings.resetRate)
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe memory = role == .server ? tg_session_memory_new() : nil
+        if unsafe role == .server && memory == nil { throw HTTP2SessionError(code: Int32(NGHTTP2_ERR_NOMEM.rawValue)) }
         switch role {
-        case .server: code = unsafe nghttp2_session_server_new2(&session, callbacks, me, options)
+        case .server: code = unsafe tg_session_server_new(&session, callbacks, me, options, memory)
         case .client: code = unsafe nghttp2_session_client_new2(&session, callbacks, me, options)
         }
         if code != 0 { throw HTTP2SessionError(code: code) }
@@ -115,7 +119,15 @@ final class StreamState {
     func close() {
         unsafe nghttp2_session_del(session)
         unsafe session = nil
+        unsafe tg_session_memory_free(memory)
+        unsafe memory = nil
         streams.removeAll()
+    }
+
+    /// Gives back what a silent session holds for nothing. nghttp2 keeps nothing in its frame buffer between frames.
+    func trim() {
+        guard let memory = unsafe memory, unsafe nghttp2_session_want_write(session) == 0 else { return }
+        unsafe tg_session_memory_trim(memory)
     }
 
     func stream(_ id: Int32) -> StreamState? { streams[id] }

@@ -47,6 +47,9 @@ package final class ServerConnection: ChannelInboundHandler {
     private var isClosing = false
     private var closeReason = ConnectionCloseReason.client
     private var flood: FrameFlood
+    /// A connection that was silent for this long gives back what memory it can, nanoseconds.
+    private static let trimAfter: Int64 = 5_000_000_000
+    private var trimmedAt: Int64 = .min
 
     /// - Parameter receiver: index into `NodeMetrics.receivers`.
     init(server: WorkerServer, receiver: Int, now: Int64) throws(HTTP2SessionError) {
@@ -440,6 +443,10 @@ package final class ServerConnection: ChannelInboundHandler {
         }
         if endOfAge(now) { return }
         if calls.isEmpty {
+            if lastReceived > trimmedAt, now - lastReceived > Self.trimAfter {
+                trimmedAt = now
+                session.trim()
+            }
             if limits.idleTimeout > 0 && now - lastActivity > limits.idleTimeout {
                 session.goAway()
                 end(.idle)

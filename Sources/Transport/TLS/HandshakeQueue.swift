@@ -122,12 +122,21 @@ package struct HandshakeBudget: Sendable, Equatable {
 
     /// How long the next handshake has to wait, nanoseconds; 0 if it may begin.
     package mutating func wait(now: Int64) -> Int64 {
-        let elapsed = max(0, now - (lookedAt ?? now))
-        lookedAt = now
-        // Bounds the product below; the bucket is empty long before.
-        let leaked = elapsed > 1000 * window ? filled : elapsed * share / window
-        filled = max(0, filled - leaked)
-        return filled < share ? 0 : (filled - share) * window / share + 1
+        let since = lookedAt ?? now
+        let (elapsed, overflows) = now.subtractingReportingOverflow(since)
+        // The bucket is empty long before the product below could overflow.
+        if overflows || elapsed > 1000 * window {
+            filled = 0
+            lookedAt = now
+        } else if elapsed > 0 {
+            let leaked = elapsed * share / window
+            filled = max(0, filled - leaked)
+            // What is less than one unit goes on counting.
+            lookedAt = filled == 0 ? now : since + leaked * window / share
+        } else {
+            lookedAt = since
+        }
+        return filled < share ? 0 : ((filled - share + 1) * window + share - 1) / share
     }
 
     /// A handshake's step took so long.

@@ -201,7 +201,7 @@ import Testing
             "t.yaml:3:19: exporters.otlp.endpoint: `endpoint` is missing; write `endpoint: host:port`"),
         Case(
             otlp("endpoint: , tls: {insecure: true}"),
-            "t.yaml:3:29: exporters.otlp.endpoint: `endpoint` is missing; write `endpoint: host:port`"),
+            "t.yaml:3:30: exporters.otlp.endpoint: `endpoint` is missing; write `endpoint: host:port`"),
         Case(
             otlp("endpoint: \"\", tls: {insecure: true}"),
             "t.yaml:3:30: exporters.otlp.endpoint: `endpoint` is empty; write `endpoint: host:port`"),

@@ -1,3 +1,4 @@
+internal import OTLP
 internal import Telemetry
 internal import Delivery
 internal import Logging
@@ -33,22 +34,17 @@ struct DestinationBuilder: Sendable {
     /// Makes a destination. On the loop of the worker that will be its home.
     func make(_ exporter: ExporterConfig, number: Int, home: Worker, file: AppendFile?) -> Destination {
         let loop = home.eventLoop
-        var queue = QueueSettings()
+        let queue = Self.queueSettings(of: exporter)
         var retry = RetrySettings()
         let sender: any ExportSender
         switch exporter.kind {
         case .otlp(let config):
-            queue = Self.queueSettings(config.queue)
             retry = Self.retrySettings(config.retry)
-            let metrics = plan.metrics.security
-            sender = GRPCExportSender(settings: clientSettings(config, number), eventLoop: loop) { [cells = home.cells] failure in
-                cells.add(failure.map { metrics.clientFailures[$0] } ?? metrics.clientHandshakes)
-            }
+            sender = grpcSender(clientSettings(config, exporter.id), home)
         case .file:
             retry.maxElapsedTime = 0
             guard let file else { preconditionFailure("files are opened before destinations are made") }
             sender = FileExportSender(file: file, eventLoop: loop, pool: filePool)
-            queue.numConsumers = 1
         case .debug(let config):
             sender = DebugExportSender(
                 logger: logger, eventLoop: loop, isDetailed: config.verbosity == .detailed)
@@ -58,7 +54,27 @@ struct DestinationBuilder: Sendable {
             metrics: plan.metrics.destinations[number], cells: home.cells, logger: logger)
     }
 
-    private func clientSettings(_ config: OTLPExporterConfig, _ number: Int) -> GRPCClientSettings {
+    /// Makes a destination of metrics or logs. On the loop of the worker that will be its home.
+    func make(
+        _ config: OTLPExporterConfig, id: ComponentID, signal: OTLPSignal, metrics: DestinationMetrics, home: Worker
+    ) -> Destination {
+        var settings = clientSettings(config, id)
+        settings.signal = signal
+        return Destination(
+            name: "\(id)", number: 0, eventLoop: home.eventLoop, queue: Self.queueSettings(config.queue),
+            retry: Self.retrySettings(config.retry),
+            sender: grpcSender(settings, home), metrics: metrics, cells: home.cells,
+            logger: logger, carries: "requests of \(signal)")
+    }
+
+    private func grpcSender(_ settings: GRPCClientSettings, _ home: Worker) -> GRPCExportSender {
+        let metrics = plan.metrics.security
+        return GRPCExportSender(settings: settings, eventLoop: home.eventLoop) { [cells = home.cells] failure in
+            cells.add(failure.map { metrics.clientFailures[$0] } ?? metrics.clientHandshakes)
+        }
+    }
+
+    private func clientSettings(_ config: OTLPExporterConfig, _ id: ComponentID) -> GRPCClientSettings {
         var settings: GRPCClientSettings
         switch config.client.endpoint {
         case .host(let address):
@@ -74,13 +90,22 @@ struct DestinationBuilder: Sendable {
         settings.timeout = config.timeout
         settings.headers = config.client.headers.map { ($0.name, $0.value) }
         if let tenant = config.tenant { settings.headers.append(("x-scope-orgid", tenant)) }
-        settings.tls = security.exporterTLS[number]
+        settings.tls = security.exporterTLS[id]
         settings.credentials = config.client.auth.flatMap { security.credentials[$0.id] }
         settings.keepalive = config.client.keepalive.map {
             .init(time: $0.time, timeout: $0.timeout, permitWithoutStream: $0.permitWithoutStream)
         }
         settings.userAgent = config.client.userAgent ?? "tailgate/\(version)"
         return settings
+    }
+
+    /// The queue before an exporter.
+    static func queueSettings(of exporter: ExporterConfig) -> QueueSettings {
+        switch exporter.kind {
+        case .otlp(let config): return queueSettings(config.queue)
+        case .file: return QueueSettings(numConsumers: 1)
+        case .debug: return QueueSettings()
+        }
     }
 
     private static func queueSettings(_ config: QueueConfig?) -> QueueSettings {

@@ -39,7 +39,9 @@ package enum NodePlanner {
             version: options.version, swiftVersion: swiftVersion, instanceID: options.instanceID,
             workerCount: workers, allocatorVersion: AllocatorStatistics.version() ?? "none")
         if AllocatorStatistics.version() == nil { names.allocatorName = "system" }
-        names.receivers = pipeline.receivers.map { ("\($0.id)", "grpc") }
+        let listeners = ListenerConfig.all(of: config)
+        names.receivers = listeners.map { ("\($0.receiver)", $0.transport) }
+        names.passThrough = PassThroughBuilder.identities(config)
         names.policyNames = policies.policies.map { metricName($0.name, pipeline.tailSampling.id) }
         names.destinations = pipeline.exporters.map(identity)
         names.batchProcessor = pipeline.batch.map { "\($0.id)" } ?? "batch"
@@ -53,15 +55,16 @@ package enum NodePlanner {
             throw GatewayError("\(error); use fewer policies or exporters")
         }
         let (soft, hard) = memoryLimits(pipeline.memoryLimiter, process)
-        let limits = pipeline.receivers.map { serverLimits($0.grpc) }
         var generator = SystemRandomNumberGenerator()
-        return NodePlan(
+        var plan = NodePlan(
             workerCount: workers, hashKeys: HashKeys(using: &generator),
             shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
-            batch: batchSettings(pipeline.batch), limits: limits, metrics: metrics,
+            batch: batchSettings(pipeline.batch), limits: listeners.map(\.limits), metrics: metrics,
             memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
             destinationNames: pipeline.exporters.map { "\($0.id)" },
-            security: security.plan(limits, maximumFileDescriptors: process.maxFDs))
+            security: security.plan(listeners.map(\.limits), maximumFileDescriptors: process.maxFDs))
+        plan.listeners = listeners.map(\.settings)
+        return plan
     }
 
     /// Without a `memory_limiter`: 90 % of what the machine or cgroup has, and requests are refused from four fifths of
@@ -96,25 +99,7 @@ package enum NodePlanner {
         return settings
     }
 
-    private static func serverLimits(_ config: GRPCServerConfig) -> ServerLimits {
-        var limits = ServerLimits()
-        limits.maximumMessageBytes = config.maxReceiveMessageBytes
-        if let streams = config.maxConcurrentStreams { limits.maximumConcurrentStreams = streams }
-        let keepalive = config.keepalive
-        limits.idleTimeout = keepalive.maxConnectionIdle ?? 0
-        limits.maximumConnectionAge = keepalive.maxConnectionAge ?? 0
-        limits.maximumConnectionAgeGrace = keepalive.maxConnectionAgeGrace ?? 0
-        limits.keepaliveTime = keepalive.time
-        limits.keepaliveTimeout = keepalive.timeout
-        if let interval = keepalive.minimumPingInterval {
-            limits.minimumPingInterval = interval
-            limits.permitsPingsWithoutStream = keepalive.permitWithoutStream
-        }
-        config.guards.limits.apply(to: &limits)
-        return limits
-    }
-
-    private static func identity(_ exporter: ExporterConfig) -> DestinationIdentity {
+    static func identity(_ exporter: ExporterConfig) -> DestinationIdentity {
         if case .otlp(let config) = exporter.kind, case .host(let address) = config.client.endpoint {
             return DestinationIdentity(
                 name: "\(exporter.id)", serverAddress: address.host, serverPort: address.port)

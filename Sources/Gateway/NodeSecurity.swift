@@ -7,10 +7,10 @@ internal import Transport
 
 /// Certificates, tokens and passwords of a node: read at start, handed to whoever needs them, read again when they change.
 final class NodeSecurity: Sendable {
-    /// By receiver.
+    /// In the order of `ListenerConfig.all`.
     private let listeners: [ListenerSecurity]
-    /// By exporter; nil for plain text and for what is no network.
-    let exporterTLS: [TLSCredentials?]
+    /// By exporter; none for plain text and for what is no network.
+    let exporterTLS: [ComponentID: TLSCredentials]
     /// What exporters show, by extension.
     let credentials: [ComponentID: RequestCredentials]
     let adminTLS: TLSCredentials?
@@ -28,21 +28,18 @@ final class NodeSecurity: Sendable {
         do throws(GatewayError) {
             var builder = Builder(config: config, pool: pool)
             var listeners: [ListenerSecurity] = []
-            for receiver in config.pipeline.receivers {
-                let guards = receiver.grpc.guards
+            for listener in ListenerConfig.all(of: config) {
+                let name = "\(listener.receiver) \(listener.transport)"
                 listeners.append(
                     ListenerSecurity(
-                        name: "\(receiver.id)", tls: try builder.tls(guards.tls, "receiver \(receiver.id)"),
-                        authenticator: try builder.authenticator(guards.auth)))
+                        name: name, tls: try builder.tls(listener.guards.tls, "receiver \(name)"),
+                        authenticator: try builder.authenticator(listener.guards.auth)))
             }
             self.listeners = listeners
-            var exporterTLS: [TLSCredentials?] = []
-            for exporter in config.pipeline.exporters {
-                guard case .otlp(let settings) = exporter.kind else {
-                    exporterTLS.append(nil)
-                    continue
-                }
-                exporterTLS.append(try builder.tls(settings.client.tls, "exporter \(exporter.id)"))
+            var exporterTLS: [ComponentID: TLSCredentials] = [:]
+            for exporter in config.pipeline.exporters + config.passThrough.flatMap(\.exporters) {
+                guard case .otlp(let settings) = exporter.kind, exporterTLS[exporter.id] == nil else { continue }
+                exporterTLS[exporter.id] = try builder.tls(settings.client.tls, "exporter \(exporter.id)")
                 try builder.credentials(settings.client.auth)
             }
             self.exporterTLS = exporterTLS

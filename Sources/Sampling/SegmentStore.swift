@@ -85,10 +85,10 @@ struct SegmentStore: ~Copyable {
         }
     }
 
-    /// Gives spare memory back: half of what nobody needed since the last call, but for two segments, since a fresh one costs the
+    /// Gives spare memory back: half of what nobody needed since the last call, but for one segment, since a fresh one costs the
     /// kernel a millisecond of clearing. Call about once a second.
     mutating func trim() {
-        discardSpare((max(0, min(leastSpare, spare.count) - 2) + 1) / 2)
+        discardSpare((max(0, min(leastSpare, spare.count) - 1) + 1) / 2)
         leastSpare = spare.count
     }
 

@@ -66,6 +66,8 @@ package struct Shard: ~Copyable {
     private var chain: [RecordLocation] = []
     private let startedAt: Int64
     private var cacheBytes: Int
+    /// Tells requests apart, for `ContextBytes`.
+    private var requestNumber: UInt16 = 0
 
     /// How often each policy gave each verdict.
     package private(set) var tally: PolicyTally
@@ -87,6 +89,7 @@ package struct Shard: ~Copyable {
         if let bytes = notSampledCache?.memoryBytes { cacheBytes += bytes }
         tally = PolicyTally(policies: policies.policies.count)
         startedAt = now
+        table.reserveSide(policies.sideLayout.count)
     }
 
     /// Traces that wait for their decision.
@@ -117,6 +120,8 @@ package struct Shard: ~Copyable {
         var lastIndex = -1
         let seen = UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000)
         let second = second(now)
+        let sideLayout = policies.sideLayout
+        requestNumber = requestNumber == .max ? 1 : requestNumber + 1
         for position in records.indices {
             prefetch(records, position)
             let record = records[position]
@@ -150,6 +155,7 @@ package struct Shard: ~Copyable {
                     deadline: summary.deadline)
             else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
             table[entry].lastRecord = location
+            if sideLayout.count > 0 { addSide(entry, position, record, index, sideLayout) }
             table[entry].add(record)
             if settings.decisionWaitAfterRootReceived > 0 && record.flags.contains(.isRoot) {
                 hasten(entry, to: now + settings.decisionWaitAfterRootReceived)
@@ -180,6 +186,17 @@ package struct Shard: ~Copyable {
         }
     }
 
+    /// Adds a span's words to those beside its trace's summary. Call before the summary knows the span.
+    private mutating func addSide(
+        _ entry: Int, _ position: Int, _ record: SpanRecord, _ index: RequestIndex, _ layout: SideLayout
+    ) {
+        let hadRoot = table[entry].flags.contains(.hasRoot)
+        let request = requestNumber
+        table.withSide(entry) { words in
+            layout.add(position, record, of: index, request: request, hadRoot: hadRoot, to: &words)
+        }
+    }
+
     /// Moves a trace's decision to an earlier time, never to a later one. Its first place in the wheel becomes stale.
     private mutating func hasten(_ entry: Int, to deadline: Int64) {
         guard deadline < table[entry].deadline else { return }
@@ -201,6 +218,7 @@ package struct Shard: ~Copyable {
         guard let index = table.insert(summary) else {
             preconditionFailure("the trace table is larger than all that is admitted to it")
         }
+        if table.sideStride > 0 { table.clearSide(index) }
         wheel.insert(index, deadline: deadline)
         return index
     }
@@ -222,6 +240,7 @@ package struct Shard: ~Copyable {
         guard let index = due else { return nil }
         prefetchDecisions()
         context.now = now
+        if policies.sideLayout.count > 0 { table.copySide(index, policies.sideLayout.count, to: &context.side) }
         let decision = policies.decide(table[index], &context, verdicts: &tally)
         let decided = DecidedTrace(
             decision: decision, spanCount: Int(table[index].spanCount), spanBytes: Int(table[index].spanBytes),

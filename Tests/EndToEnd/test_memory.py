@@ -44,8 +44,11 @@ def test_refuses_and_loses_nothing(gateway, backend, rng):
             assert outcome.bare_retry_delay() == outcome.retry_delay(), "RetryInfo in google.rpc.retryinfo-bin"
             assert outcome.message
         metrics = node.metrics()
-        # In requests: what is refused before it is read has no known number of spans.
         assert metrics.value("tailgate_refused_requests", reason="memory") >= 5
+        # What is refused before it is read has no known number of spans; what came whole has.
+        counted = metrics.value("otelcol_receiver_refused_spans", receiver="otlp", transport="grpc")
+        assert counted == metrics.value("tailgate_refused_spans", reason="memory")
+        assert counted % 200 == 0 and counted <= 5 * 200
         assert len(accepted) * 4096 > 8 << 20, "a limit of 96 MiB leaves room for some spans"
         # The windows pass, memory comes back, and the same client is welcome again.
         trace = heavy(rng)

@@ -101,7 +101,7 @@ import Testing
         #expect(budget.admits(bytes: room - (10 << 20) - 1) && !budget.admits(bytes: room - (10 << 20)))
         budget.mappedChanged(by: -(10 << 20))
         #expect(budget.usedBytes == baseline && budget.admits(bytes: 0))
-        budget.refreshHeap()
+        budget.refreshHeap(now: 0)
         #expect(budget.usedBytes > baseline)
     }
 }

@@ -28,6 +28,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case memory
     /// A shard that would own spans of the request has no room for them.
     case mailboxFull = "mailbox_full"
+    /// The queues of all exporters that the request would go to are full.
+    case queueFull = "queue_full"
     /// Starting or shutting down.
     case notServing = "not_serving"
     /// The client's deadline passed first.

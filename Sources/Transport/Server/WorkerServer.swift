@@ -9,7 +9,7 @@ package final class WorkerServer {
     package let worker: Worker
     let plan: NodePlan
     private let logger: Logger
-    private var connections: [ObjectIdentifier: ServerConnection] = [:]
+    private var connections: [ObjectIdentifier: any ServedConnection] = [:]
     private var inflater = Inflater()
     private var lastRefusalLog: [RefusalReason: Int64] = [:]
     private var unloggedRefusals: [RefusalReason: Int] = [:]
@@ -32,57 +32,102 @@ package final class WorkerServer {
     /// Connections open now.
     package var connectionCount: Int { connections.count }
 
-    /// Puts the protocol's handler into the channel of a connection that the guards let through and whose first bytes are
+    /// Puts the protocol's handlers into the channel of a connection that the guards let through and whose first bytes are
     /// here. On the worker's loop.
     ///
-    /// - Parameter negotiated: what TLS agreed on (ALPN); nil for plain text, or if the client named nothing.
+    /// - Parameter negotiated: what TLS agreed on (ALPN); nil for plain text, or if the client named nothing. The first bytes
+    ///   tell the protocol all the same.
     func serve(_ channel: any Channel, receiver: Int, address: PeerAddress, negotiated: String?) throws {
-        let handler = try ServerConnection(server: self, receiver: receiver, now: worker.now)
-        try channel.pipeline.syncOperations.addHandler(handler)
+        try ListenerPipeline.build(on: channel, server: self, receiver: receiver)
     }
 
     /// Notes a served connection; false if no more are served.
-    func opened(_ connection: ServerConnection) -> Bool {
+    func opened(_ connection: any ServedConnection) -> Bool {
         connections[ObjectIdentifier(connection)] = connection
         return !isShuttingDown
     }
 
-    func closed(_ connection: ServerConnection, reason: ConnectionCloseReason) {
+    func closed(_ connection: any ServedConnection, reason: ConnectionCloseReason) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         cells.add(metrics.connections, -1)
         cells.add(metrics.connectionsClosed[isShuttingDown ? .shutdown : reason])
     }
 
+    /// A connection is from now on another object's: its protocol is known.
+    func replace(_ connection: any ServedConnection, with next: any ServedConnection) {
+        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        connections[ObjectIdentifier(next)] = next
+        if isShuttingDown { next.announceShutdown() }
+    }
+
+    /// The one place where it is checked who sends a request, before its body is read. `headers` are those of the request in either
+    /// version of HTTP, names in lower case. Without authentication everybody may send.
+    ///
+    /// The health service and CORS's preflight requests are open to all: probes and browsers have no credentials for them.
+    /// - Parameter later: told once, on the worker's loop, if the check takes time: why the request is refused, or nil.
+    /// - Returns: false if `later` will be told.
+    func authorize(
+        _ headers: HTTP2Headers, receiver: Int, _ later: @escaping (RequestRefusal?) -> Void
+    ) throws(RequestRefusal) -> Bool {
+        guard let authenticator = plan.security.listeners[receiver].authenticator, !Self.isOpen(headers) else { return true }
+        let loop = worker.eventLoop
+        let later = NIOLoopBound(later, eventLoop: loop)
+        let me = NIOLoopBound(self, eventLoop: loop)
+        let verdict = authenticator.check(headers.first(named: authenticator.headerName)) { verdict in
+            loop.execute { later.value(me.value.refusal(of: verdict, by: authenticator)) }
+        }
+        guard let verdict else { return false }
+        if let refusal = refusal(of: verdict, by: authenticator) { throw refusal }
+        return true
+    }
+
+    private static func isOpen(_ headers: HTTP2Headers) -> Bool {
+        if headers.has(":method", "OPTIONS") { return true }
+        return headers.first(":path")?.starts(with: "/grpc.health.v1.Health/".utf8) ?? false
+    }
+
+    /// Takes a whole export request, whichever protocol it came in, or says why not.
+    func export(
+        _ signal: OTLPSignal, _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ receiver: Int
+    ) throws(RequestRefusal) -> ExportTraceServiceResponse {
+        if signal != .traces {
+            try worker.passOn(signal, body, payloadStart, form, receiver)
+            return ExportTraceServiceResponse()
+        }
+        let rejected = try worker.accept(body: body, payloadStart: payloadStart, form: form, receiver: receiver)
+        return rejected.total == 0 ? ExportTraceServiceResponse() : ExportTraceServiceResponse(rejected)
+    }
+
     /// The message bytes of a small request, inflated if need be.
     func plainPayload(
         _ body: [UInt8], _ payloadStart: Int, _ encoding: GRPCEncoding
-    ) throws(GRPCRefusal) -> [UInt8] {
+    ) throws(RequestRefusal) -> [UInt8] {
         if encoding == .identity { return Array(body[payloadStart...]) }
         do {
-            return try inflater.inflate(body.span.extracting(payloadStart...), limit: 64 << 10)
+            return try inflater.inflate(body.span.extracting(payloadStart...), as: .gzip, limit: 64 << 10)
         } catch {
-            throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+            throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
         }
     }
 
     /// What a client with these credentials is told; nil if it may go on.
-    func refusal(of verdict: AuthVerdict, by authenticator: RequestAuthenticator) -> GRPCRefusal? {
+    func refusal(of verdict: AuthVerdict, by authenticator: RequestAuthenticator) -> RequestRefusal? {
         switch verdict {
         case .accepted: nil
         case .missing:
-            GRPCRefusal(
+            RequestRefusal(
                 .unauthenticated, .unauthenticated, "credentials are missing: the header `\(authenticator.headerName)`",
                 challenge: authenticator.challenge)
         case .wrong:
-            GRPCRefusal(.unauthenticated, .unauthenticated, "wrong credentials", challenge: authenticator.challenge)
+            RequestRefusal(.unauthenticated, .unauthenticated, "wrong credentials", challenge: authenticator.challenge)
         case .busy:
-            GRPCRefusal(
+            RequestRefusal(
                 .authenticationBusy, .unavailable, "too many passwords are being checked", retryAfter: plan.retryAfter)
         }
     }
 
     /// Logs a refusal, each reason at most once in ten seconds with the number of those left out.
-    func noteRefusal(_ refusal: GRPCRefusal) {
+    func noteRefusal(_ refusal: RequestRefusal) {
         let now = worker.now
         if let last = lastRefusalLog[refusal.reason], now - last < 10_000_000_000 {
             unloggedRefusals[refusal.reason, default: 0] += 1
@@ -117,5 +162,15 @@ package final class WorkerServer {
 
     package func closeAll() {
         for connection in Array(connections.values) { connection.closeNow(.shutdown) }
+    }
+}
+
+extension ExportTraceServiceResponse {
+    /// Partial success: the rest was taken.
+    init(_ rejected: SpanRejectionCounts) {
+        let reasons = SpanRejection.allCases.filter { rejected[$0] > 0 }
+            .map { "\($0.metric.rawValue): \(rejected[$0])" }.joined(separator: ", ")
+        self.init(
+            rejectedSpans: Int64(rejected.total), errorMessage: Array("malformed spans were left out (\(reasons))".utf8))
     }
 }

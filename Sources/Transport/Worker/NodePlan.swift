@@ -12,6 +12,8 @@ package struct NodePlan: Sendable {
     package var batch: BatchSettings
     /// By receiver.
     package var limits: [ServerLimits]
+    /// By receiver; those left out speak gRPC alone.
+    package var listeners: [ListenerSettings] = []
     package var metrics: NodeMetrics
     package var memory: MemoryBudget
     package var security: SecurityPlan
@@ -37,5 +39,10 @@ package struct NodePlan: Sendable {
         self.memory = memory
         self.destinationNames = destinationNames
         self.security = security ?? .open(listeners: limits.count)
+    }
+
+    /// What a receiver speaks.
+    func listener(_ receiver: Int) -> ListenerSettings {
+        receiver < listeners.count ? listeners[receiver] : ListenerSettings()
     }
 }

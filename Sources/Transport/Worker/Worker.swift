@@ -25,8 +25,10 @@ package final class Worker {
     private var index = RequestIndex()
     private var inflater = Inflater()
     private var routes: [DestinationRoute] = []
+    /// Ways to the exporters of signals that are passed on.
+    var passThroughRoutes: [OTLPSignal: [DestinationRoute]] = [:]
     private var spansForWorker: [Int]
-    private var nextSequence: UInt64 = 0
+    var nextSequence: UInt64 = 0
     private var reportedBytes = 0
     private var validGroups: Set<UInt64> = []
     /// When decisions began to be held back since every destination is full.
@@ -76,30 +78,30 @@ package final class Worker {
     ///   - receiver: index into `NodeMetrics.receivers`.
     /// - Returns: the spans that were left out because they are malformed on their own, by reason.
     package func accept(
-        body: consuming [UInt8], payloadStart: Int, encoding: GRPCEncoding, receiver: Int
-    ) throws(GRPCRefusal) -> SpanRejectionCounts {
+        body: consuming [UInt8], payloadStart: Int, form: BodyForm, receiver: Int
+    ) throws(RequestRefusal) -> SpanRejectionCounts {
         guard isAccepting else {
-            throw GRPCRefusal(
+            throw RequestRefusal(
                 .notServing, .unavailable, "the node is shutting down or starting", retryAfter: plan.retryAfter)
         }
         guard plan.memory.admits(bytes: body.count) else {
-            if encoding == .identity { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
+            if form == BodyForm() { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
             throw refuseForMemory(receiver)
         }
         var payloadStart = payloadStart
-        if encoding == .gzip {
-            body = try inflate(body, payloadStart, receiver)
-            payloadStart = 0
-        } else {
+        if form == BodyForm() {
             cells.add(plan.metrics.ingress.receivedIdentityBytes, body.count)
+        } else {
+            body = try plainMessage(body, payloadStart, form, .traces, receiver)
+            payloadStart = 0
         }
         do {
             try walker.walk(body.span.extracting(payloadStart...), into: &index)
         } catch {
-            throw GRPCRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
+            throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
         leaveOutOversized()
-        plan.policies.evaluatePredicates(&index)
+        plan.policies.evaluatePredicates(&index, body: body.span.extracting(payloadStart...))
         let rejected = index.rejected
         let spans = index.records.count
         if plan.workerCount == 1 {
@@ -133,40 +135,61 @@ package final class Worker {
     }
 
     /// For requests that are refused before their bytes have come.
-    package func refuseForMemory(_ receiver: Int) -> GRPCRefusal {
-        GRPCRefusal(
+    package func refuseForMemory(_ receiver: Int) -> RequestRefusal {
+        RequestRefusal(
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
     }
 
-    private func inflate(_ body: [UInt8], _ payloadStart: Int, _ receiver: Int) throws(GRPCRefusal) -> [UInt8] {
-        cells.add(plan.metrics.ingress.receivedGzipBytes, body.count)
+    /// The protobuf message in a body that is compressed, or JSON, or both.
+    func plainMessage(
+        _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ signal: OTLPSignal, _ receiver: Int
+    ) throws(RequestRefusal) -> [UInt8] {
+        var payloadStart = payloadStart
+        if form.coding == .identity {
+            cells.add(plan.metrics.ingress.receivedIdentityBytes, body.count)
+        } else {
+            body = try inflate(body, payloadStart, form.coding, receiver)
+            payloadStart = 0
+        }
+        guard form.isJSON else { return payloadStart == 0 ? body : Array(body[payloadStart...]) }
+        // Its protobuf is about as long at worst.
+        guard plan.memory.admits(bytes: body.count) else { throw refuseForMemory(receiver) }
+        do {
+            return try OTLPJSONTranscoder.transcode(body.span.extracting(payloadStart...), signal)
+        } catch {
+            throw RequestRefusal(.malformed, .invalidArgument, "\(error)")
+        }
+    }
+
+    private func inflate(
+        _ body: [UInt8], _ payloadStart: Int, _ coding: ContentCoding, _ receiver: Int
+    ) throws(RequestRefusal) -> [UInt8] {
+        let ingress = plan.metrics.ingress
+        cells.add(coding == .gzip ? ingress.receivedGzipBytes : ingress.receivedDeflateBytes, body.count)
         let limits = plan.limits[receiver]
         let bomb = max(limits.inflationFloor, (body.count - payloadStart) * limits.maximumInflationRatio)
         let limit = min(limits.maximumMessageBytes, bomb)
-        // The inflater would take zlib's format too; `grpc-encoding: gzip` means gzip.
-        guard body.count >= payloadStart + 2, body[payloadStart] == 0x1f, body[payloadStart + 1] == 0x8b else {
-            throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
-        }
         do {
-            let inflated = try inflater.inflate(body.span.extracting(payloadStart...), limit: limit)
-            cells.add(plan.metrics.ingress.inflatedBodyBytes, inflated.count)
+            let inflated = try inflater.inflate(
+                body.span.extracting(payloadStart...), as: coding == .gzip ? .gzip : .deflate, limit: limit)
+            cells.add(ingress.inflatedBodyBytes, inflated.count)
             guard plan.memory.admits(bytes: inflated.count) else { throw refuseForMemory(receiver) }
             return inflated
         } catch let error as InflateError {
             switch error {
             case .tooLarge:
-                throw GRPCRefusal(
+                throw RequestRefusal(
                     .inflatedTooLarge, .resourceExhausted,
                     limit == bomb && bomb < limits.maximumMessageBytes
                         ? "the message inflates to more than \(limits.maximumInflationRatio) times its size"
                         : "the message is larger than \(limit) bytes when inflated")
             case .corrupt, .truncated:
-                throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+                throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid \(coding)")
             }
-        } catch let refusal as GRPCRefusal {
+        } catch let refusal as RequestRefusal {
             throw refusal
         } catch {
-            throw GRPCRefusal(.internalError, .internal, "\(error)")
+            throw RequestRefusal(.internalError, .internal, "\(error)")
         }
     }
 
@@ -175,28 +198,20 @@ package final class Worker {
         let spanLimit = Shard.maximumSpanBytes
         let groupLimit = Shard.maximumGroupBytes
         guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
-        let groups = index.groups
-        // Counted beside: while `records` is being changed, no other part of `index` may be.
-        var tooLarge = 0
-        index.records.removeAll { record in
-            let group = groups[Int(record.group)]
-            let isTooLarge =
-                Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
-            if isTooLarge { tooLarge += 1 }
-            return isTooLarge
+        index.leaveOut(.tooLarge) { record, group in
+            Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
         }
-        index.rejected.add(.tooLarge, spans: tooLarge)
     }
 
     /// Law 2: room in every target first, then commit to all.
-    private func distribute(_ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int) throws(GRPCRefusal) {
+    private func distribute(_ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int) throws(RequestRefusal) {
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
         for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             if !mailboxes[worker].hasRoom(from: number) {
                 noteRefused(index.records.count, .mailboxFull, receiver)
-                throw GRPCRefusal(
+                throw RequestRefusal(
                     .mailboxFull, .unavailable, "a part of the node is overloaded", retryAfter: plan.retryAfter)
             }
         }

@@ -38,7 +38,7 @@ package final class WorkerClock {
         let now = worker.now
         if now >= nextRelief {
             nextRelief = now + Self.relief
-            if refreshesHeap { worker.plan.memory.refreshHeap() }
+            if refreshesHeap { worker.plan.memory.refreshHeap(now: now) }
             worker.relieveMemory()
         }
         if now >= nextUpkeep {

@@ -10,6 +10,7 @@ import pytest
 from harness import spans
 from harness.clients import SDK, RawClient
 from harness.gateway import ALWAYS, binary, otlp
+from harness.http1 import RawHTTP1
 from harness.http2 import RawHTTP2
 from harness.wait import until
 
@@ -79,6 +80,48 @@ def test_refused_before_the_body(gateway, backend):
             answer = raw.wait(stream)
             assert answer.grpc_status == 16 and answer.reset == 0, "answered, and no body wanted"
             assert raw.wait(raw.open(raw.headers("/grpc.health.v1.Health/Check"), end=True)).grpc_status != 16
+
+
+def test_http_asks_for_credentials(gateway, backend, rng):
+    """401 with WWW-Authenticate before the body; slow hashes hold up their own connection alone, pipelined requests in order."""
+    store = backend()
+    changes = {
+        "extensions": {"basicauth": {"htpasswd": {"inline": f"anna:{bcrypt(PASSWORD, cost=10)}"}}},
+        "receivers": {
+            "otlp": {
+                "protocols": {
+                    "http": {"auth": {"authenticator": "basicauth"}, "cors": {"allowed_origins": ["https://shop.example"]}}
+                }
+            }
+        },
+        "service": {"extensions": ["basicauth"]},
+    }
+    right = dict(basic("anna", PASSWORD))["authorization"]
+    sent = []
+    with gateway([store], changes=changes) as node:
+        with RawHTTP1(node.http_port) as raw:
+            raw.send(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 60000000\r\n\r\n")
+            reply = raw.reply()
+            assert reply.status == 401 and reply.fields["www-authenticate"].startswith("Basic realm="), reply
+        with RawHTTP1(node.http_port) as raw:
+            wanted = []
+            for number in range(6):
+                trace = spans.trace(rng)
+                body = spans.request(trace).SerializeToString()
+                password = right if number % 2 == 0 else dict(basic("anna", f"wrong {number}"))["authorization"]
+                sent += trace if number % 2 == 0 else []
+                wanted.append(200 if number % 2 == 0 else 401)
+                raw.send(
+                    f"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\nauthorization: {password}\r\n"
+                    f"content-length: {len(body)}\r\n\r\n".encode() + body
+                )
+            assert [raw.reply().status for _ in wanted] == wanted
+        with RawHTTP1(node.http_port) as raw:
+            raw.send(
+                b"OPTIONS /v1/traces HTTP/1.1\r\nhost: x\r\norigin: https://shop.example\r\naccess-control-request-method: POST\r\n\r\n"
+            )
+            assert raw.reply().status == 204, "a browser has no credentials for its question"
+    store.assert_exactly(sent)
 
 
 def test_tokens_from_a_file_that_changes(gateway, backend, rng, tmp_path):

@@ -12,7 +12,7 @@ from harness import spans
 from harness.certificates import DAY, Authority
 from harness.clients import SDK, RawClient
 from harness.gateway import ALWAYS, otlp
-from harness.http2 import RawHTTP2
+from harness.http1 import curl
 from harness.wait import until
 
 
@@ -192,6 +192,31 @@ def test_renewal_during_traffic(gateway, backend, rng, ca):
         assert metrics.value("tailgate_credential_reloads", outcome="taken") >= 1
         assert metrics.value("tailgate_credential_reloads", outcome="failed") >= 1
     store.assert_exactly(sent)
+
+
+def test_http_over_tls(gateway, backend, rng, ca):
+    """OTLP/HTTP in both versions of HTTP over one TLS port, by ALPN and by the first bytes; mTLS as for gRPC."""
+    store = backend()
+    mine = ca.issue("shop")
+    changes = {
+        "receivers": {
+            "otlp": {"protocols": {"http": {"tls": {**ca.issue("gateway").tls, "client_ca_file": str(ca.file)}}}}
+        }
+    }
+    with gateway([store], changes=changes) as node:
+        url = f"https://localhost:{node.http_port}/v1/traces"
+        trust = ("--cacert", ca.file, "--cert", mine.cert_file, "--key", mine.key_file)
+        for version in ("--http1.1", "--http2"):
+            answer = curl(url, b'{"resourceSpans":[]}', version, *map(str, trust))
+            assert answer[0] == 200, answer
+        with secure(node.http_port, ca, mine, alpn=("http/1.1",)) as connection:
+            assert connection.selected_alpn_protocol() == "http/1.1"
+        with secure(node.http_port, ca, mine, alpn=("h2", "http/1.1")) as connection:
+            assert connection.selected_alpn_protocol() == "h2"
+        with RawClient(node.http_port, ca, mine) as client:
+            trace = spans.trace(rng)
+            client.must_export(spans.request(trace))
+    store.assert_exactly(trace)
 
 
 # --- exporters

@@ -162,8 +162,9 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
 
     private func setDeadline(_ context: ChannelHandlerContext) {
         let limits = server.plan.limits[receiver]
-        let time = tls == nil ? limits.firstByteTimeout : limits.handshakeTimeout
-        guard time > 0, deadline == nil else { return }
+        // Whoever must have sent a request by then has sent its first byte.
+        let bounds = [tls == nil ? limits.firstByteTimeout : limits.handshakeTimeout, limits.firstRequestTimeout]
+        guard let time = bounds.filter({ $0 > 0 }).min(), deadline == nil else { return }
         deadline = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(time)) { [weak self] in
             self?.expire()
         }

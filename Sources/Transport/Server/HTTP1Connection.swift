@@ -258,7 +258,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             }
         } catch {
             note(error)
-            write(HTTPReplies.refusal(error, open.form), keepsAlive: open.keepsAlive)
+            if error.endsConnection { closeReason = .abuse }
+            write(HTTPReplies.refusal(error, open.form), keepsAlive: open.keepsAlive && !error.endsConnection)
         }
     }
 

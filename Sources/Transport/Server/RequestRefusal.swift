@@ -12,6 +12,8 @@ package struct RequestRefusal: Error, Sendable, Equatable {
     package var retryAfter: Int64?
     /// For missing or wrong credentials: what to prove oneself with, the value of `WWW-Authenticate` over plain HTTP.
     package var challenge: String?
+    /// Nobody sends this by mistake: the connection ends with the answer.
+    package var endsConnection = false
 
     package init(
         _ reason: RefusalReason, _ status: GRPCStatusCode, _ message: String, httpStatus: Int = 200,

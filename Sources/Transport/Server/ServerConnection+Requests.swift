@@ -5,7 +5,7 @@ internal import Telemetry
 /// From a stream's header fields to its answer.
 extension ServerConnection {
     func handleEvents() {
-        while let event = session.nextEvent() {
+        while !isClosing, let event = session.nextEvent() {
             switch event {
             case .headers(let stream): begin(stream)
             case .bodyBegan(let stream): checkPrefix(stream)
@@ -172,6 +172,10 @@ extension ServerConnection {
         } else {
             calls[stream]?.answeredAt = server.worker.now
             session.respond(stream, headers: GRPCReplies.refusal(refusal), thenReset: !ended)
+        }
+        if refusal.endsConnection {
+            session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "bomb")
+            end(.abuse)
         }
     }
 

@@ -61,7 +61,7 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
     var hasClientLeft = false
     var lastPing: Int64 = .min
     var pingStrikes = 0
-    private var isClosing = false
+    var isClosing = false
     var closeReason = ConnectionCloseReason.client
     private var flood: FrameFlood
     /// When a silent connection gave back what memory it can.

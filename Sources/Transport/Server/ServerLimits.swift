@@ -11,7 +11,7 @@ package struct ServerLimits: Sendable, Equatable {
     package var maximumMessageBytes = 64 << 20
     /// A message may inflate to so many times its size on the wire; what is below `inflationFloor` may always. Real traces
     /// compress 4 to 30 times, zlib's bombs 1000 times. (limits) `max_inflation_ratio`.
-    package var maximumInflationRatio = 200
+    package var maximumInflationRatio = 100
     /// Messages that inflate to no more than this are never bombs.
     package var inflationFloor = 1 << 20
     /// (grpc) `max_concurrent_streams`.

@@ -178,11 +178,14 @@ package final class Worker {
         } catch let error as InflateError {
             switch error {
             case .tooLarge:
-                throw RequestRefusal(
+                let isBomb = bomb < limits.maximumMessageBytes
+                var refusal = RequestRefusal(
                     .inflatedTooLarge, .resourceExhausted,
-                    limit == bomb && bomb < limits.maximumMessageBytes
+                    isBomb
                         ? "the message inflates to more than \(limits.maximumInflationRatio) times its size"
                         : "the message is larger than \(limit) bytes when inflated")
+                refusal.endsConnection = isBomb
+                throw refusal
             case .corrupt, .truncated:
                 throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid \(coding)")
             }

@@ -18,6 +18,8 @@ package final class Gateway: Sendable {
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let filePool: NIOThreadPool
+    private let security: NodeSecurity
+    private let reloads: Task<Void, Never>
     private let workers: [WorkerHandle]
     private let listeners: [any Channel]
     private let admin: AdminServer?
@@ -26,7 +28,8 @@ package final class Gateway: Sendable {
 
     private init(
         config: GatewayConfig, plan: NodePlan, process: ProcessStatistics, logger: Logger,
-        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, workers: [WorkerHandle], listeners: [any Channel],
+        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
+        reloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
         admin: AdminServer?, healthCheck: AdminServer?, status: GatewayStatus
     ) {
         self.config = config
@@ -35,6 +38,8 @@ package final class Gateway: Sendable {
         self.logger = logger
         self.group = group
         self.filePool = filePool
+        self.security = security
+        self.reloads = reloads
         self.workers = workers
         self.listeners = listeners
         self.admin = admin
@@ -64,8 +69,16 @@ package final class Gateway: Sendable {
     ) async throws(GatewayError) -> Gateway {
         let process = ProcessStatistics()
         let count = max(1, options.workers ?? System.coreCount)
-        let plan = try NodePlanner.plan(config, options: options, process: process, workers: count)
-        let files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+        let security = try NodeSecurity(config, logger: logger)
+        let plan: NodePlan
+        let files: [Int: AppendFile]
+        do throws(GatewayError) {
+            plan = try NodePlanner.plan(config, options: options, process: process, workers: count, security: security)
+            files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+        } catch {
+            await security.shutdown()
+            throw error
+        }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let filePool = NIOThreadPool(numberOfThreads: 1)
         filePool.start()
@@ -74,7 +87,7 @@ package final class Gateway: Sendable {
         var healthCheck: AdminServer?
         do {
             let builder = DestinationBuilder(
-                plan: plan, logger: logger, filePool: filePool, version: options.version)
+                plan: plan, logger: logger, filePool: filePool, version: options.version, security: security)
             let workers = try await makeWorkers(group, plan, logger)
             try await connect(workers, config.pipeline.exporters, files, builder)
             try await PassThroughBuilder.connect(workers, config, builder)
@@ -91,12 +104,14 @@ package final class Gateway: Sendable {
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
-                    host: address.host, port: address.port, responder: AdminPages(sources))
+                    host: address.host, port: address.port, responder: AdminPages(sources),
+                    guards: AdminGuards(tls: security.adminTLS, authenticator: security.adminAuthenticator))
             }
             if let health = config.healthCheck {
                 let page = HealthCheckPage(path: health.path) { status.healthCheckState }
                 healthCheck = try await AdminServer.start(
-                    host: health.endpoint.host, port: health.endpoint.port, responder: page)
+                    host: health.endpoint.host, port: health.endpoint.port, responder: page,
+                    guards: AdminGuards(tls: security.healthTLS, authenticator: nil))
             }
             for worker in workers {
                 try await worker.run { parts in
@@ -106,14 +121,16 @@ package final class Gateway: Sendable {
                 }
             }
             status.enter(.serving)
+            let reloads = CredentialReloads.start(security, workers[0], plan.metrics.security, logger)
             return Gateway(
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
-                workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck, status: status)
+                security: security, reloads: reloads, workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck, status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
             await admin?.shutdown()
             await healthCheck?.shutdown()
             try? await filePool.shutdownGracefully()
+            await security.shutdown()
             try? await group.shutdownGracefully()
             throw error as? GatewayError ?? GatewayError("\(error)")
         }
@@ -184,6 +201,8 @@ package final class Gateway: Sendable {
                 for destination in parts.destinations + parts.passThrough { destination.close() }
             }
         }
+        reloads.cancel()
+        await security.shutdown()
         try? await filePool.shutdownGracefully()
         try? await group.shutdownGracefully()
         return ledger

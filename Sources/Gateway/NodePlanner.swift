@@ -27,7 +27,8 @@ package enum NodePlanner {
     }
 
     static func plan(
-        _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int
+        _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int,
+        security: NodeSecurity
     ) throws(GatewayError) -> NodePlan {
         let pipeline = config.pipeline
         let problems = ConfigProblems()
@@ -60,7 +61,8 @@ package enum NodePlanner {
             shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
             batch: batchSettings(pipeline.batch), limits: listeners.map(\.limits), metrics: metrics,
             memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
-            destinationNames: pipeline.exporters.map { "\($0.id)" })
+            destinationNames: pipeline.exporters.map { "\($0.id)" },
+            security: security.plan(listeners.map(\.limits), maximumFileDescriptors: process.maxFDs))
         plan.listeners = listeners.map(\.settings)
         return plan
     }

@@ -21,6 +21,8 @@ package struct AdminResponse: Sendable, Equatable {
     package var body: [UInt8]
     /// Value of the Allow header, which must go with a 405.
     package var allow: String?
+    /// Value of the WWW-Authenticate header, which must go with a 401.
+    package var challenge: String?
 
     package init(
         status: Int = 200, contentType: String = Self.plainText, body: [UInt8],

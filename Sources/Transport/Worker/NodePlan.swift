@@ -16,6 +16,7 @@ package struct NodePlan: Sendable {
     package var listeners: [ListenerSettings] = []
     package var metrics: NodeMetrics
     package var memory: MemoryBudget
+    package var security: SecurityPlan
     /// Names of the destinations, in the order of the ledger's cells.
     package var destinationNames: [String]
     /// What refused clients are told to wait, nanoseconds.
@@ -25,7 +26,8 @@ package struct NodePlan: Sendable {
 
     package init(
         workerCount: Int, hashKeys: HashKeys, shard: ShardSettings, policies: PolicySet, batch: BatchSettings,
-        limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String]
+        limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String],
+        security: SecurityPlan? = nil
     ) {
         self.workerCount = workerCount
         self.hashKeys = hashKeys
@@ -36,6 +38,7 @@ package struct NodePlan: Sendable {
         self.metrics = metrics
         self.memory = memory
         self.destinationNames = destinationNames
+        self.security = security ?? .open(listeners: limits.count)
     }
 
     /// What a receiver speaks.

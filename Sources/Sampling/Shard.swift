@@ -54,17 +54,17 @@ package struct DecidedTrace: Sendable {
 /// caller enforces by asking `heldBytes` before it accepts. Cost is O(1) per span on arrival and O(policies) per trace at
 /// its decision, whatever the trace's size and the order its spans came in.
 package struct Shard: ~Copyable {
-    private let settings: ShardSettings
+    let settings: ShardSettings
     private var policies: PolicySet
-    private var context: DecisionContext
-    private var table: TraceTable
+    var context: DecisionContext
+    var table: TraceTable
     private var segments: SegmentStore
-    private var wheel: DecisionWheel
-    private var sampledCache: DecisionCache?
-    private var notSampledCache: DecisionCache?
+    var wheel: DecisionWheel
+    var sampledCache: DecisionCache?
+    var notSampledCache: DecisionCache?
     /// The chain of the sampled trace that is being read, oldest record first.
     private var chain: [RecordLocation] = []
-    private let startedAt: Int64
+    let startedAt: Int64
     private var cacheBytes: Int
     /// Tells requests apart, for `ContextBytes`.
     private var requestNumber: UInt16 = 0
@@ -72,8 +72,8 @@ package struct Shard: ~Copyable {
     /// How often each policy gave each verdict.
     package private(set) var tally: PolicyTally
     /// Spans and bytes of undecided traces.
-    package private(set) var bufferedSpans = 0
-    package private(set) var bufferedBytes = 0
+    package internal(set) var bufferedSpans = 0
+    package internal(set) var bufferedBytes = 0
 
     package init(settings: ShardSettings, policies: PolicySet, now: Int64) {
         self.settings = settings
@@ -198,7 +198,7 @@ package struct Shard: ~Copyable {
     }
 
     /// Moves a trace's decision to an earlier time, never to a later one. Its first place in the wheel becomes stale.
-    private mutating func hasten(_ entry: Int, to deadline: Int64) {
+    mutating func hasten(_ entry: Int, to deadline: Int64) {
         guard deadline < table[entry].deadline else { return }
         table[entry].deadline = deadline
         wheel.insert(entry, deadline: deadline)
@@ -209,7 +209,7 @@ package struct Shard: ~Copyable {
         return notSampledCache?.find(record.traceID, hash: record.hash, second: second)
     }
 
-    private func second(_ now: Int64) -> UInt64 { UInt64(truncatingIfNeeded: (now - startedAt) / 1_000_000_000) }
+    func second(_ now: Int64) -> UInt64 { UInt64(truncatingIfNeeded: (now - startedAt) / 1_000_000_000) }
 
     private mutating func begin(_ record: SpanRecord, now: Int64, seen: UInt32) -> Int {
         let deadline = now + settings.decisionWait
@@ -304,7 +304,7 @@ package struct Shard: ~Copyable {
     /// Gives back at once what is only kept for reuse: memory is short.
     package mutating func discardSpare() { segments.discardSpare() }
 
-    private mutating func readChain(of index: Int) {
+    mutating func readChain(of index: Int) {
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
         var location = table[index].lastRecord
         while !location.isNone {

@@ -30,15 +30,22 @@ extension ServerConnection {
         if let http, !headers.isGRPC { open.replyForm = HTTPReplyForm(headers, http) }
         calls[stream] = open
         do {
-            let isAuthorized = try server.authorize(headers, receiver: receiver) { [weak self] refusal in
-                self?.authorized(stream, refusal)
+            if !isPreflight(headers) {
+                let isAuthorized = try server.authorize(headers, receiver: receiver) { [weak self] refusal in
+                    self?.authorized(stream, refusal)
+                }
+                if !isAuthorized { calls[stream]?.isUnderCheck = true }
             }
-            if !isAuthorized { calls[stream]?.isUnderCheck = true }
             calls[stream]?.call = try read(headers)
             try admit(stream)
         } catch {
             refuse(stream, error, ended: false)
         }
+    }
+
+    private func isPreflight(_ headers: HTTP2Headers) -> Bool {
+        guard let http else { return false }
+        return HTTPCall.isPreflight(headers, http)
     }
 
     private func read(_ headers: HTTP2Headers) throws(RequestRefusal) -> Call {

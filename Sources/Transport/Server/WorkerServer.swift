@@ -63,7 +63,8 @@ package final class WorkerServer {
     /// The one place where it is checked who sends a request, before its body is read. `headers` are those of the request in either
     /// version of HTTP, names in lower case. Without authentication everybody may send.
     ///
-    /// The health service and CORS's preflight requests are open to all: probes and browsers have no credentials for them.
+    /// Not asked for a browser's preflight questions, which come without credentials. The health service is open to all, since
+    /// probes have none either.
     /// - Parameter later: told once, on the worker's loop, if the check takes time: why the request is refused, or nil.
     /// - Returns: false if `later` will be told.
     func authorize(
@@ -82,8 +83,7 @@ package final class WorkerServer {
     }
 
     private static func isOpen(_ headers: HTTP2Headers) -> Bool {
-        if headers.has(":method", "OPTIONS") { return true }
-        return headers.first(":path")?.starts(with: "/grpc.health.v1.Health/".utf8) ?? false
+        headers.first(":path")?.starts(with: "/grpc.health.v1.Health/".utf8) ?? false
     }
 
     /// Takes a whole export request, whichever protocol it came in, or says why not.

@@ -23,7 +23,7 @@ package final class Worker {
     private var assembler: BatchAssembler
     private var walker: RequestWalker
     private var index = RequestIndex()
-    private var inflater = Inflater()
+    var inflater = Inflater()
     private var routes: [DestinationRoute] = []
     /// Ways to the exporters of signals that are passed on.
     var passThroughRoutes: [OTLPSignal: [DestinationRoute]] = [:]
@@ -101,7 +101,8 @@ package final class Worker {
             throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
         leaveOutOversized()
-        plan.policies.evaluatePredicates(&index, body: body.span.extracting(payloadStart...))
+        plan.policies.evaluatePredicates(
+            &index, body: body.span.extracting(payloadStart...), unixNanoseconds: SystemClocks.unixNanoseconds())
         let rejected = index.rejected
         let spans = index.records.count
         if plan.workerCount == 1 {
@@ -138,62 +139,6 @@ package final class Worker {
     package func refuseForMemory(_ receiver: Int) -> RequestRefusal {
         RequestRefusal(
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
-    }
-
-    /// The protobuf message in a body that is compressed, or JSON, or both.
-    func plainMessage(
-        _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ signal: OTLPSignal, _ receiver: Int
-    ) throws(RequestRefusal) -> [UInt8] {
-        var payloadStart = payloadStart
-        if form.coding == .identity {
-            cells.add(plan.metrics.ingress.receivedIdentityBytes, body.count)
-        } else {
-            body = try inflate(body, payloadStart, form.coding, receiver)
-            payloadStart = 0
-        }
-        guard form.isJSON else { return payloadStart == 0 ? body : Array(body[payloadStart...]) }
-        // Its protobuf is about as long at worst.
-        guard plan.memory.admits(bytes: body.count) else { throw refuseForMemory(receiver) }
-        do {
-            return try OTLPJSONTranscoder.transcode(body.span.extracting(payloadStart...), signal)
-        } catch {
-            throw RequestRefusal(.malformed, .invalidArgument, "\(error)")
-        }
-    }
-
-    private func inflate(
-        _ body: [UInt8], _ payloadStart: Int, _ coding: ContentCoding, _ receiver: Int
-    ) throws(RequestRefusal) -> [UInt8] {
-        let ingress = plan.metrics.ingress
-        cells.add(coding == .gzip ? ingress.receivedGzipBytes : ingress.receivedDeflateBytes, body.count)
-        let limits = plan.limits[receiver]
-        let bomb = max(limits.inflationFloor, (body.count - payloadStart) * limits.maximumInflationRatio)
-        let limit = min(limits.maximumMessageBytes, bomb)
-        do {
-            let inflated = try inflater.inflate(
-                body.span.extracting(payloadStart...), as: coding == .gzip ? .gzip : .deflate, limit: limit)
-            cells.add(ingress.inflatedBodyBytes, inflated.count)
-            guard plan.memory.admits(bytes: inflated.count) else { throw refuseForMemory(receiver) }
-            return inflated
-        } catch let error as InflateError {
-            switch error {
-            case .tooLarge:
-                let isBomb = bomb < limits.maximumMessageBytes
-                var refusal = RequestRefusal(
-                    .inflatedTooLarge, .resourceExhausted,
-                    isBomb
-                        ? "the message inflates to more than \(limits.maximumInflationRatio) times its size"
-                        : "the message is larger than \(limit) bytes when inflated")
-                refusal.endsConnection = isBomb
-                throw refusal
-            case .corrupt, .truncated:
-                throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid \(coding)")
-            }
-        } catch let refusal as RequestRefusal {
-            throw refusal
-        } catch {
-            throw RequestRefusal(.internalError, .internal, "\(error)")
-        }
     }
 
     /// Spans that no segment can hold are left out and counted. Only a large body can have any.

@@ -15,6 +15,8 @@ struct RunCommand: AsyncParsableCommand {
 
             SIGTERM or SIGINT stops it in good order: clients are sent elsewhere, pending traces are decided, queues are sent, \
             exit code 0. A second signal ends it at once and says what is lost.
+
+            Under systemd (Type=notify, WatchdogSec) it says when it is ready, how it is, and that it lives.
             """)
 
     @Option(name: .shortAndLong, help: "The configuration file (YAML, the OpenTelemetry Collector's format).")
@@ -42,7 +44,13 @@ struct RunCommand: AsyncParsableCommand {
             throw ExitCodes.unavailable
         }
         announce(gateway, logger)
+        let manager = ServiceManager(
+            environment: ProcessInfo.processInfo.environment, processID: ProcessInfo.processInfo.processIdentifier, logger: logger)
+        manager?.ready(gateway)
+        let heartbeat = manager?.watch(gateway)
+        defer { heartbeat?.cancel() }
         await signals.first()
+        manager?.stopping(within: checked.longestStop)
         let emergency = Task {
             await signals.second()
             await Self.endAtOnce(gateway)

@@ -63,8 +63,8 @@ package final class WorkerServer {
     /// The one place where it is checked who sends a request, before its body is read. `headers` are those of the request in either
     /// version of HTTP, names in lower case. Without authentication everybody may send.
     ///
-    /// The health service is open to all: probes have no credentials. Not asked for a browser's preflight questions, which come
-    /// without credentials.
+    /// Not asked for a browser's preflight questions, which come without credentials. The health service is open to all, since
+    /// probes have none either.
     /// - Parameter later: told once, on the worker's loop, if the check takes time: why the request is refused, or nil.
     /// - Returns: false if `later` will be told.
     func authorize(

@@ -22,6 +22,8 @@ package struct PolicySet: Sendable {
     private let program: PredicateProgram
     /// The attributes that arriving spans must be searched for.
     package let interest: AttributeInterest
+    /// The policies as they were written.
+    package private(set) var nodes: [ConfigNode] = []
 
     /// Builds a set from policies made by hand.
     package init(version: UInt16, policies: [Named], predicates: PredicateCompiler) {
@@ -50,6 +52,7 @@ package struct PolicySet: Sendable {
         }
         guard problems.all.count(where: { $0.severity == .error }) == before else { return nil }
         self.init(version: version, policies: built, predicates: compiler)
+        self.nodes = nodes
     }
 
     private static func build(
@@ -102,8 +105,10 @@ package struct PolicySet: Sendable {
         _ trace: borrowing TraceSummary, _ context: inout DecisionContext, verdicts: inout PolicyTally
     ) -> Decision {
         var sampledBy: Int? = nil
+        context.beginVerdicts(policies.count)
         for position in policies.indices {
             let verdict = policies[position].policy.decide(trace, &context)
+            context.note(verdict, position)
             verdicts.count(position, verdict, trace)
             switch verdict {
             case .dropped:

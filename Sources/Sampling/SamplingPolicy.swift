@@ -17,6 +17,17 @@ package struct DecisionContext {
     /// State of all policies of the set, one run of words per policy; owned by the shard, kept over reloads where the
     /// policy is the same.
     package var state: [Int64]
+    /// What each top-level policy said of the last trace, in order; nil: it was not asked. Kept only if `keepsVerdicts`.
+    package private(set) var verdicts: [PolicyVerdict?] = []
+    /// The trace is only shown: policies that count must not charge it.
+    package var isPreview = false
+
+    mutating func beginVerdicts(_ count: Int) {
+        verdicts.removeAll(keepingCapacity: true)
+        for _ in 0..<count { verdicts.append(nil) }
+    }
+
+    mutating func note(_ verdict: PolicyVerdict, _ position: Int) { verdicts[position] = verdict }
 
     package init(now: Int64, state: [Int64] = []) {
         self.now = now

@@ -1,0 +1,64 @@
+internal import NativeCore
+internal import OTLP
+
+/// A version that a shard knows: what the shard counts for it, and what it keeps of the traces that are judged by it beyond their
+/// summaries.
+struct ShardVersion: ~Copyable {
+    let version: PolicyVersion
+    var tally: PolicyTally
+    var shadowTally: PolicyTally
+    /// Traces in the table that are judged by it.
+    var traces = 0
+    /// The same traces as the shadow set's predicates see them; nil without a shadow set.
+    var shadow: ShadowTable?
+
+    /// - Parameter capacity: entries of the trace table.
+    init(_ version: PolicyVersion, capacity: Int) {
+        self.version = version
+        tally = PolicyTally(policies: version.policies.policies.count)
+        shadowTally = PolicyTally(policies: version.shadow?.policies.count ?? 0)
+        shadow = version.shadow == nil ? nil : ShadowTable(capacity: capacity)
+    }
+
+    /// Bytes of memory in use beside the trace table.
+    private(set) var memoryBytes = 0
+
+    /// A trace without spans is judged by this version from now on.
+    @inline(__always)
+    mutating func begin(_ entry: Int, _ summary: TraceSummary) {
+        traces += 1
+        if let bytes = shadow?.begin(entry, summary) { memoryBytes = bytes }
+    }
+
+    /// What was counted, and starts from zero.
+    mutating func take() -> CountedVerdicts {
+        let taken = CountedVerdicts(version: version, live: tally, shadow: shadowTally)
+        tally = PolicyTally(policies: version.policies.policies.count)
+        shadowTally = PolicyTally(policies: version.shadow?.policies.count ?? 0)
+        return taken
+    }
+}
+
+/// Summaries of traces with the predicate bits of a shadow set, by entry of the trace table.
+///
+/// Beside the table rather than in it, so that nobody pays for it who does not use it. Memory is used where traces are.
+struct ShadowTable: ~Copyable {
+    private var summaries: PagedBuffer<TraceSummary>
+    private var highest = 0
+
+    init(capacity: Int) { summaries = PagedBuffer(count: capacity) }
+
+    /// A trace without spans. Returns the bytes of memory in use.
+    mutating func begin(_ entry: Int, _ summary: TraceSummary) -> Int {
+        summaries[entry] = summary
+        if entry >= highest { highest = entry + 1 }
+        return highest * MemoryLayout<TraceSummary>.stride
+    }
+
+    /// Takes span number `position` of a request into account.
+    mutating func add(_ position: Int, of index: borrowing RequestIndex, to entry: Int) {
+        summaries[entry].add(index.records[position])
+    }
+
+    subscript(entry: Int) -> TraceSummary { summaries[entry] }
+}

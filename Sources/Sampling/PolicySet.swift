@@ -106,9 +106,11 @@ package struct PolicySet: Sendable {
     ) -> Decision {
         var sampledBy: Int? = nil
         context.beginVerdicts(policies.count)
+        context.timing?.start()
         for position in policies.indices {
             let verdict = policies[position].policy.decide(trace, &context)
             context.note(verdict, position)
+            context.timing?.stop(position)
             verdicts.count(position, verdict, trace)
             switch verdict {
             case .dropped:

@@ -47,6 +47,8 @@ package struct CountedVerdicts: Sendable {
     package let version: PolicyVersion
     package let live: PolicyTally
     package let shadow: PolicyTally
+    /// Nanoseconds that each policy took, extrapolated from samples; empty if nothing was measured.
+    package let nanoseconds: [Int]
 }
 
 /// A version that some trace of a shard is judged by.

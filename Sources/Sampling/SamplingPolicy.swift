@@ -29,9 +29,32 @@ package struct DecisionContext {
 
     mutating func note(_ verdict: PolicyVerdict, _ position: Int) { verdicts[position] = verdict }
 
+    /// Set for traces on which the time of each policy is measured: a clock in nanoseconds, and what it showed, by policy.
+    package var timing: PolicyTiming?
+
     package init(now: Int64, state: [Int64] = []) {
         self.now = now
         self.state = state
+    }
+}
+
+/// Measures how long each policy of a set takes. The clock comes from whoever has one.
+package struct PolicyTiming {
+    package let clock: @Sendable () -> Int64
+    /// Nanoseconds by policy, added up.
+    package private(set) var nanoseconds: [Int] = []
+    private var started: Int64 = 0
+
+    package init(clock: @escaping @Sendable () -> Int64) { self.clock = clock }
+
+    mutating func start() { started = clock() }
+
+    /// Policy number `position` has answered; the next one begins.
+    mutating func stop(_ position: Int) {
+        let now = clock()
+        while nanoseconds.count <= position { nanoseconds.append(0) }
+        nanoseconds[position] += Int(now - started)
+        started = now
     }
 }
 

@@ -36,8 +36,15 @@ extension Shard {
             // What no part of the trace settled is not sampled.
             decision = Decision(verdict: .notSampled, policy: nil)
         } else {
+            untimed += 1
+            if untimed >= Self.timedTraces, let clock { context.timing = PolicyTiming(clock: clock) }
             decision = versions[place].version.policies.decide(
                 table[index], &context, verdicts: &versions[place].tally)
+            if let timing = context.timing {
+                versions[place].add(timing.nanoseconds, weight: Self.timedTraces)
+                context.timing = nil
+                untimed = 0
+            }
             if versions[place].version.shadow != nil { decideShadow(index, place, decision, now: now) }
         }
         if log != nil { remember(index, place, decision, .due, now: now, early: early) }

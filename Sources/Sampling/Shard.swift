@@ -130,6 +130,10 @@ package struct Shard: ~Copyable {
     package var recordingThreshold: UInt64?
     /// Requests of older or newer versions, with the bits of other versions; forgotten after each request.
     var foreign = ForeignBits()
+    /// A clock in nanoseconds, for measuring how long policies take on one trace in `timedTraces`; nil: nothing is measured.
+    package var clock: (@Sendable () -> Int64)?
+    static let timedTraces = 64
+    var untimed = 0
     let startedAt: Int64
     private var fixedBytes: Int
 

@@ -7,6 +7,8 @@ struct ShardVersion: ~Copyable {
     let version: PolicyVersion
     var tally: PolicyTally
     var shadowTally: PolicyTally
+    /// Nanoseconds that each policy took.
+    var nanoseconds: [Int] = []
     /// Traces in the table that are judged by it.
     var traces = 0
     /// The same traces as the shadow set's predicates see them; nil without a shadow set.
@@ -23,6 +25,14 @@ struct ShardVersion: ~Copyable {
     /// Bytes of memory in use beside the trace table.
     private(set) var memoryBytes = 0
 
+    /// Adds measured times, each of which stands for `weight` evaluations.
+    mutating func add(_ measured: [Int], weight: Int) {
+        if nanoseconds.isEmpty { nanoseconds = Array(repeating: 0, count: version.policies.policies.count) }
+        for position in measured.indices where position < nanoseconds.count {
+            nanoseconds[position] &+= measured[position] &* weight
+        }
+    }
+
     /// A trace without spans is judged by this version from now on.
     @inline(__always)
     mutating func begin(_ entry: Int, _ summary: TraceSummary) {
@@ -32,7 +42,8 @@ struct ShardVersion: ~Copyable {
 
     /// What was counted, and starts from zero.
     mutating func take() -> CountedVerdicts {
-        let taken = CountedVerdicts(version: version, live: tally, shadow: shadowTally)
+        let taken = CountedVerdicts(version: version, live: tally, shadow: shadowTally, nanoseconds: nanoseconds)
+        nanoseconds = []
         tally = PolicyTally(policies: version.policies.policies.count)
         shadowTally = PolicyTally(policies: version.shadow?.policies.count ?? 0)
         return taken

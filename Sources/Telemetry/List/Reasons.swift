@@ -24,6 +24,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case memory
     /// A shard that would own spans of the request has no room for them.
     case mailboxFull = "mailbox_full"
+    /// `num_traces` traces wait for their decision, and `block_on_overflow` is set.
+    case traceLimit = "trace_limit"
     /// Starting or shutting down.
     case notServing = "not_serving"
     /// The client's deadline passed first.

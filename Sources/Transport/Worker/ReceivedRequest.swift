@@ -1,4 +1,5 @@
 package import OTLP
+package import Sampling
 
 /// A request on its way to the shards that own its spans: body and index, shared and never changed.
 ///
@@ -9,10 +10,18 @@ package final class ReceivedRequest: Sendable {
     package let body: [UInt8]
     package let payloadStart: Int
     package let index: RequestIndex
+    /// The policies that the index's predicate bits are of.
+    package let version: PolicyVersion
+    /// The same request as the version's shadow set sees it.
+    package let shadow: RequestIndex?
 
-    package init(body: [UInt8], payloadStart: Int, index: RequestIndex) {
+    package init(
+        body: [UInt8], payloadStart: Int, index: RequestIndex, version: PolicyVersion, shadow: RequestIndex? = nil
+    ) {
         self.body = body
         self.payloadStart = payloadStart
         self.index = index
+        self.version = version
+        self.shadow = shadow
     }
 }

@@ -48,7 +48,8 @@ extension Shard {
             if versions[place].version.shadow != nil { decideShadow(index, place, decision, now: now) }
         }
         if log != nil { remember(index, place, decision, .due, now: now, early: early) }
-        return handOut(index, decision, versions[place].version.number(ofPolicy: decision.policy), .due, now: now)
+        let number = versions[place].version.number(ofPolicy: decision.policy)
+        return handOut(index, decision, number, compositePolicy(place), .due, now: now)
     }
 
     @inline(never)
@@ -60,16 +61,20 @@ extension Shard {
         shadowComparison.note(decision, other, table[index].traceID, version, now: now)
     }
 
+    /// The sub-policy with which a composite sampled the trace that was decided last.
+    private func compositePolicy(_ place: Int) -> String? { nil }
+
     /// Makes a decided trace readable, sets it aside, or forgets it.
     private mutating func handOut(
-        _ index: Int, _ decision: Decision, _ policyNumber: UInt16?, _ cause: DecidedTrace.Cause, now: Int64
+        _ index: Int, _ decision: Decision, _ policyNumber: UInt16?, _ compositePolicy: String?,
+        _ cause: DecidedTrace.Cause, now: Int64
     ) -> DecidedTrace {
         let summary = table[index]
         let isSampled = decision.verdict == .sampled
         let isLarge = Int(summary.spanCount) > settings.largeTraceSpans
         let isRecorded = !isLarge && isWanted(summary.hash)
         let decided = DecidedTrace(
-            decision: decision, policyNumber: policyNumber, cause: cause, spanCount: Int(summary.spanCount),
+            decision: decision, policyNumber: policyNumber, compositePolicy: compositePolicy, cause: cause, spanCount: Int(summary.spanCount),
             spanBytes: Int(summary.spanBytes), deadline: summary.deadline,
             ageMilliseconds: Int(milliseconds(now) &- summary.firstSeenMilliseconds),
             hasRoot: summary.flags.contains(.hasRoot), isReadable: (isSampled && !isLarge) || isRecorded,
@@ -162,7 +167,8 @@ extension Shard {
         settled.append(
             SettledTrace(
                 index: index, decision: decision, cause: cause,
-                policyNumber: versions[place].version.number(ofPolicy: decision.policy)))
+                policyNumber: versions[place].version.number(ofPolicy: decision.policy),
+                compositePolicy: cause == .arrival ? compositePolicy(place) : nil))
         var flags: TraceSummary.Flags = .isSettled
         if decision.verdict == .sampled { flags.insert(.wasSampled) }
         if decision.verdict == .dropped { flags.insert(.wasDropped) }
@@ -172,7 +178,7 @@ extension Shard {
 
     private mutating func takeSettled(now: Int64) -> DecidedTrace {
         let next = settled.removeFirst()
-        return handOut(next.index, next.decision, next.policyNumber, next.cause, now: now)
+        return handOut(next.index, next.decision, next.policyNumber, next.compositePolicy, next.cause, now: now)
     }
 
     /// The entry stays until the trace's time, so that its spans stay late even with the caches off.
@@ -201,7 +207,7 @@ extension Shard {
         large.append(
             LargeTrace(
                 index: decided.index, deadline: decided.deadline, policyNumber: decided.policyNumber,
-                unread: table[decided.index].lastRecord))
+                compositePolicy: decided.compositePolicy, unread: table[decided.index].lastRecord))
     }
 
     /// Whether sampled traces are set aside that have not been read to their end.
@@ -215,6 +221,7 @@ extension Shard {
         guard !large.isEmpty else { return nil }
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
         let policyNumber = large[0].policyNumber
+        let compositePolicy = large[0].compositePolicy
         if !large[0].unread.isNone {
             // The chain leads from the newest to the oldest span: it is followed to its end first.
             for _ in 0..<limit * 8 {
@@ -223,7 +230,8 @@ extension Shard {
                 large[0].chain.append(location)
                 large[0].unread = segments.previous(of: location)
             }
-            return LargeTracePart(spanCount: 0, spanBytes: 0, policyNumber: policyNumber)
+            return LargeTracePart(
+                spanCount: 0, spanBytes: 0, policyNumber: policyNumber, compositePolicy: compositePolicy)
         }
         var bytes = 0
         for _ in 0..<limit {
@@ -235,7 +243,8 @@ extension Shard {
             let done = large.removeFirst()
             remove(done.index)
         }
-        return LargeTracePart(spanCount: chain.count, spanBytes: bytes, policyNumber: policyNumber)
+        return LargeTracePart(
+            spanCount: chain.count, spanBytes: bytes, policyNumber: policyNumber, compositePolicy: compositePolicy)
     }
 }
 
@@ -245,6 +254,7 @@ struct SettledTrace {
     let decision: Decision
     let cause: DecidedTrace.Cause
     let policyNumber: UInt16?
+    let compositePolicy: String?
 }
 
 /// A sampled trace that is read over many turns.
@@ -252,6 +262,7 @@ struct LargeTrace {
     let index: Int
     let deadline: Int64
     let policyNumber: UInt16?
+    let compositePolicy: String?
     /// The newest record that is not in `chain`.
     var unread: RecordLocation
     /// Newest first.
@@ -263,4 +274,5 @@ package struct LargeTracePart: Sendable {
     package let spanCount: Int
     package let spanBytes: Int
     package let policyNumber: UInt16?
+    package let compositePolicy: String?
 }

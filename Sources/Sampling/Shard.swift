@@ -80,6 +80,8 @@ package struct DecidedTrace: Sendable {
     package let decision: Decision
     /// The deciding policy as the node knows it.
     package let policyNumber: UInt16?
+    /// The sub-policy with which a composite sampled it, whichever policy decided.
+    package let compositePolicy: String?
     package let cause: Cause
     package let spanCount: Int
     package let spanBytes: Int
@@ -175,6 +177,8 @@ package struct Shard: ~Copyable {
 
     /// Traces that wait for their decision, and sampled ones that have not been read to their end.
     package var traceCount: Int { table.count - tombstones }
+    /// Traces that wait for their decision.
+    package var pendingTraces: Int { traceCount - large.count }
     /// Bytes of memory that segments (those kept for reuse too), tables and caches hold.
     package var heldBytes: Int {
         var bytes = segments.heldSegmentBytes + table.memoryBytes + fixedBytes
@@ -188,7 +192,7 @@ package struct Shard: ~Copyable {
 
     /// By how many traces the shard is over `ShardSettings.maximumTraces`. The caller decides so many of the oldest early.
     package var excessTraces: Int {
-        settings.maximumTraces > 0 ? max(0, traceCount - large.count - settings.maximumTraces) : 0
+        settings.maximumTraces > 0 ? max(0, pendingTraces - settings.maximumTraces) : 0
     }
 
     /// Spans larger than this, and groups larger than `maximumGroupBytes`, must be refused before they get here.

@@ -32,6 +32,9 @@ struct TraceRecording: ~Copyable {
 
     func isOver(_ now: Int64) -> Bool { now - startedAt >= duration }
 
+    /// Nobody has fetched the rest for ten seconds.
+    func isAbandoned(_ now: Int64) -> Bool { now - startedAt >= duration + 10_000_000_000 }
+
     /// Records less from now on if there is more than its share.
     mutating func pace(_ now: Int64) {
         guard now >= nextHalving, bytes > allowance(now) else { return }

@@ -44,8 +44,9 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc"),
             ]),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         // floor 1
-        .target(name: "NativeCore", dependencies: ["CShims"], swiftSettings: house),
+        .target(name: "NativeCore", dependencies: ["CShims", "CRE2"], swiftSettings: house),
         .target(name: "OTLP", swiftSettings: house),
         .target(name: "ConfigTree", swiftSettings: house),
         // floor 2
@@ -105,7 +106,7 @@ let package = Package(
             swiftSettings: house),
         // benchmarks of single steps: swift run -c release MicroBenchmarks
         .executableTarget(
-            name: "MicroBenchmarks", dependencies: ["OTLP", "Sampling", "Delivery", "LoadTools"],
+            name: "MicroBenchmarks", dependencies: ["ConfigTree", "OTLP", "Sampling", "Delivery", "LoadTools"],
             path: "Benchmarks/Micro", swiftSettings: houseTests),
         // tests
         .testTarget(name: "NativeCoreTests", dependencies: ["NativeCore"], swiftSettings: houseTests),
@@ -128,5 +129,6 @@ let package = Package(
         .testTarget(
             name: "ToolsTests",
             dependencies: ["LoadTools", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

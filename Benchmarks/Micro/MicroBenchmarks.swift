@@ -36,7 +36,7 @@ struct MicroBenchmarks {
                 let request = source.next(unixNanoseconds: 1_700_000_000_000_000_000 + now)
                 let body = request.bytes.span.extracting(GRPCFraming.prefixLength...)
                 step.walk += time { try? walker.walk(body, into: &index) }
-                step.predicates += time { policies.evaluatePredicates(&index) }
+                step.predicates += time { policies.evaluatePredicates(&index, body: body) }
                 step.ingest += time { _ = shard.ingest(body: body, index: index, shard: 0, of: 1, now: now) }
                 spans += index.records.count
                 spanBytes += index.spanBytes
@@ -58,6 +58,7 @@ struct MicroBenchmarks {
             times.take(step, spans: spans, traces: traces, kept: kept)
         }
         report(times, heldPerSpan)
+        PolicyBenchmarks.run()
     }
 
     static func assemble(
@@ -99,12 +100,17 @@ struct MicroBenchmarks {
         return Double(elapsed.seconds) * 1e9 + Double(elapsed.attoseconds) / 1e9
     }
 
+    static func median(_ values: [Double]) -> String {
+        let sorted = values.sorted()
+        let tenths = Int((sorted[sorted.count / 2] * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    static func padded(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+
     static func report(_ times: Steps, _ heldPerSpan: Double) {
-        func median(_ values: [Double]) -> String {
-            let sorted = values.sorted()
-            let tenths = Int((sorted[sorted.count / 2] * 10).rounded())
-            return "\(tenths / 10).\(tenths % 10)"
-        }
         print("step                 ns, median of \(rounds) rounds")
         print("walk, per span       \(median(times.walks))")
         print("predicates, per span \(median(times.predicateRuns))")

@@ -63,6 +63,14 @@ internal import Glibc
         if UInt(bitPattern: index) < UInt(bitPattern: count) { unsafe prefetchLine(UnsafeRawPointer(base + index)) }
     }
 
+    /// Lends the elements `range` for changing. The range is checked.
+    package mutating func withMutableSpan(_ range: Range<Int>, _ body: (inout MutableSpan<Element>) -> Void) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let elements = unsafe UnsafeMutableBufferPointer(start: base + range.lowerBound, count: range.count)
+        var span = unsafe MutableSpan(_unsafeElements: elements)
+        body(&span)
+    }
+
     /// Gives whole pages inside the elements `range` back to the system; they read as zero afterwards.
     package mutating func discard(_ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)

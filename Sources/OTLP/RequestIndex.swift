@@ -62,6 +62,10 @@ package struct RequestIndex: Sendable {
     package var spanHits: [AttributeHit] = []
     /// Wanted resource attributes; `GroupRecord.resourceHitRange` tells whose.
     package var resourceHits: [AttributeHit] = []
+    /// `sideStride` words for each record: what its predicates say beyond 64 bits. Empty until Sampling sets it, and always for
+    /// a policy set that needs none.
+    package var sideWords: [UInt64] = []
+    package var sideStride = 0
     /// The sum of the accepted spans' lengths, in bytes.
     package var spanBytes = 0
     /// The spans that were left out, by reason.
@@ -77,7 +81,38 @@ package struct RequestIndex: Sendable {
         groupBytes.removeAll(keepingCapacity: true)
         spanHits.removeAll(keepingCapacity: true)
         resourceHits.removeAll(keepingCapacity: true)
+        sideWords.removeAll(keepingCapacity: true)
+        sideStride = 0
         spanBytes = 0
         rejected.reset()
+    }
+
+    /// Leaves out spans that the walk has accepted, with what was found of them; counts them under `reason`.
+    ///
+    /// Call before predicates are evaluated.
+    /// - Complexity: O(spans + hits).
+    package mutating func leaveOut(
+        _ reason: SpanRejection, where isUnwanted: (SpanRecord, GroupRecord) -> Bool
+    ) {
+        var kept: [SpanRecord] = []
+        var keptHits: [AttributeHit] = []
+        kept.reserveCapacity(records.count)
+        var hit = 0
+        for position in records.indices {
+            let record = records[position]
+            let isKept = !isUnwanted(record, groups[Int(record.group)])
+            while hit < spanHits.count && Int(spanHits[hit].record) == position {
+                if isKept {
+                    var moved = spanHits[hit]
+                    moved.record = UInt32(truncatingIfNeeded: kept.count)
+                    keptHits.append(moved)
+                }
+                hit += 1
+            }
+            if isKept { kept.append(record) } else { spanBytes -= Int(record.length) }
+        }
+        rejected.add(reason, spans: records.count - kept.count)
+        records = kept
+        spanHits = keptHits
     }
 }

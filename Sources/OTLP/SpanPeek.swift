@@ -23,6 +23,20 @@ package enum SpanPeek {
         return Array((code == 2 ? "ERROR" : code == 1 ? "OK" : "UNSET").utf8)
     }
 
+    /// End minus start in milliseconds.
+    package static func durationText(_ span: Span<UInt8>) -> [UInt8] {
+        var reader = FieldReader(span, 0..<span.count)
+        var start: UInt64 = 0
+        var end: UInt64 = 0
+        while let field = try? reader.next() {
+            if field.tag == 0x39 { start = field.value }
+            if field.tag == 0x41 { end = field.value }
+        }
+        let microseconds = end > start ? (end - start) / 1000 : 0
+        let fraction = microseconds % 1000 == 0 ? "" : ".\(String(1000 + microseconds % 1000).dropFirst())"
+        return Array("\(microseconds / 1000)\(fraction) ms".utf8)
+    }
+
     /// The value of a span's attribute as text, at most `limit` bytes; nil if there is none of this name.
     package static func attribute(_ name: [UInt8], ofSpan span: Span<UInt8>, limit: Int) -> [UInt8]? {
         value(of: name, tag: 0x4a, in: span, 0..<span.count, limit)

@@ -3,13 +3,29 @@ package enum PolicyCatalog {
     package static let types: [any SamplingPolicy.Type] = [
         AlwaysSamplePolicy.self,
         LatencyPolicy.self,
+        NumericAttributePolicy.self,
         ProbabilisticPolicy.self,
         StatusCodePolicy.self,
+        StringAttributePolicy.self,
+        BooleanAttributePolicy.self,
+        RateLimitingPolicy.self,
+        BytesLimitingPolicy.self,
+        SpanCountPolicy.self,
+        TraceStatePolicy.self,
+        TraceFlagsPolicy.self,
+        OTTLConditionPolicy.self,
+        AndPolicy.self,
+        NotPolicy.self,
+        DropPolicy.self,
+        CompositePolicy.self,
+        AnyOfPolicy.self,
+        RootSpanPolicy.self,
+        FirstMatchPolicy.self,
+        DynamicPolicy.self,
     ]
 
-    /// Policy types that the Collector has and Tailgate has not yet, to be told apart from misspelt ones.
-    package static let collectorOnlyTypes: [String] = [
-        "numeric_attribute", "string_attribute", "boolean_attribute", "rate_limiting", "bytes_limiting",
-        "span_count", "trace_state", "trace_flags", "ottl_condition", "and", "not", "drop", "composite",
-    ]
+    private static let byName = Dictionary(uniqueKeysWithValues: types.map { ($0.typeName, $0) })
+
+    /// The type with this name.
+    package static func type(named name: String) -> (any SamplingPolicy.Type)? { byName[name] }
 }

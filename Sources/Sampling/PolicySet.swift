@@ -16,27 +16,60 @@ package struct PolicySet: Sendable {
 
     /// Counts up with every set that is put in force; a trace is judged by the version of its first span.
     package let version: UInt16
+    /// In the order of the configuration; a decision names them by their place here.
     package let policies: [Named]
+    /// The policies as they were written; empty for a set made by hand.
+    package let nodes: [ConfigNode]
     /// Stop asking at the first policy that samples (`sample_on_first_match`).
     package var stopsAtFirstMatch = false
+    /// Names of the composites' sub-policies, by the number in `DecisionContext.compositeSubPolicy`.
+    package let compositeSubPolicies: [String]
     private let program: PredicateProgram
+    private let predicates: [SpanPredicate]
+    private let predicatesOfPolicy: [PredicateBits]
+    /// Places of `policies` in the order in which they are asked: drop policies first.
+    private let order: [Int]
+
     /// The attributes that arriving spans must be searched for.
-    package let interest: AttributeInterest
-    /// The policies as they were written.
-    package private(set) var nodes: [ConfigNode] = []
+    package var interest: AttributeInterest { program.interest }
+
+    /// The words that the set needs for each span and trace beside the first 64 predicate bits: none for most sets. See
+    /// `RequestIndex.sideWords` and `DecisionContext.side`.
+    package let sideLayout: SideLayout
 
     /// Builds a set from policies made by hand.
     package init(version: UInt16, policies: [Named], predicates: PredicateCompiler) {
+        self.init(
+            version: version, policies: policies, nodes: [], builder: PolicyBuilder(predicates: predicates),
+            predicatesOfPolicy: [])
+    }
+
+    private init(
+        version: UInt16, policies: [Named], nodes: [ConfigNode], builder: PolicyBuilder,
+        predicatesOfPolicy: [PredicateBits]
+    ) {
         self.version = version
         self.policies = policies
-        program = predicates.program()
-        interest = .none
+        self.nodes = nodes
+        self.predicatesOfPolicy = predicatesOfPolicy
+        predicates = builder.predicates.predicates
+        program = builder.predicates.program()
+        compositeSubPolicies = builder.compositeSubPolicies
+        sideLayout = program.layout
+        let drops = policies.indices.filter { policies[$0].policy is DropPolicy }
+        order = drops + policies.indices.filter { !(policies[$0].policy is DropPolicy) }
     }
 
     /// Builds a set from the `policies` list of a configuration; problems go to `problems`, and nil comes back if any is an error.
-    package init?(version: UInt16, nodes: [ConfigNode], keyPath: String, problems: ConfigProblems) {
-        var compiler = PredicateCompiler()
+    ///
+    /// - Parameter states: where policies find what they remembered under an earlier set.
+    package init?(
+        version: UInt16, nodes: [ConfigNode], keyPath: String, problems: ConfigProblems,
+        states: PolicyStates = PolicyStates()
+    ) {
+        var builder = PolicyBuilder(states: states)
         var built: [Named] = []
+        var used: [PredicateBits] = []
         var names: Set<String> = []
         let before = problems.all.count { $0.severity == .error }
         for (position, node) in nodes.enumerated() {
@@ -47,69 +80,62 @@ package struct PolicySet: Sendable {
             } else if !names.insert(name).inserted {
                 reader.error("duplicate policy name `\(name)`; names must differ", key: "name")
             }
-            if let policy = Self.build(&reader, &compiler) { built.append(Named(name: name, policy: policy)) }
-            reader.finish()
+            builder.predicates.requested = PredicateBits()
+            if let policy = builder.policy(&reader, position: position) {
+                built.append(Named(name: name, policy: policy.policy))
+                used.append(builder.predicates.requested)
+            }
         }
         guard problems.all.count(where: { $0.severity == .error }) == before else { return nil }
-        self.init(version: version, policies: built, predicates: compiler)
-        self.nodes = nodes
+        self.init(version: version, policies: built, nodes: nodes, builder: builder, predicatesOfPolicy: used)
     }
 
-    private static func build(
-        _ reader: inout ConfigReader, _ compiler: inout PredicateCompiler
-    ) -> (any SamplingPolicy)? {
-        let typeName = reader.string("type", default: "")
-        let known = PolicyCatalog.types.map { $0.typeName }
-        for other in known where other != typeName && reader.has(other) {
-            _ = reader.node(other)
-            reader.warning("this block is ignored, since the policy's type is `\(typeName)`", key: other)
-        }
-        for other in PolicyCatalog.collectorOnlyTypes where other != typeName && reader.has(other) {
-            _ = reader.node(other)
-            reader.warning("this block is ignored, since the policy's type is `\(typeName)`", key: other)
-        }
-        guard let type = PolicyCatalog.types.first(where: { $0.typeName == typeName }) else {
-            _ = reader.node(typeName)
-            if typeName.isEmpty {
-                reader.error("a policy needs a `type`: one of \(known.joined(separator: ", "))", key: "type")
-            } else if PolicyCatalog.collectorOnlyTypes.contains(typeName) {
-                reader.error(
-                    "the Collector's policy type `\(typeName)` is not in Tailgate yet; there are "
-                        + known.joined(separator: ", "), key: "type")
-            } else {
-                let all = known + PolicyCatalog.collectorOnlyTypes
-                let hint = nearestName(to: typeName, among: all).map { "did you mean `\($0)`? " } ?? ""
-                reader.error(
-                    "unknown sampling policy type `\(typeName)`; \(hint)known types: "
-                        + known.joined(separator: ", "), key: "type")
-            }
-            return nil
-        }
-        let absent = ConfigNode(.null, at: reader.position)
-        var block =
-            reader.map(typeName)
-            ?? ConfigReader(absent, keyPath: "\(reader.keyPath).\(typeName)", problems: reader.problems)
-        let policy = type.init(&block, predicates: &compiler)
-        block.finish()
-        return policy
-    }
+    /// Names of the policies that can't judge a trace before it is complete.
+    package var statefulPolicies: [String] { policies.filter { $0.policy.isStateful }.map(\.name) }
 
-    /// Sets the predicate bits of every span of a request that was walked with this set's `interest`.
-    package func evaluatePredicates(_ index: inout RequestIndex) { program.evaluate(&index) }
+    // MARK: predicates
 
-    /// The combined decision on a trace; `each` learns every policy's own verdict.
+    /// Sets the predicate bits (and side words) of every span of a request that was walked with this set's `interest`.
     ///
-    /// The Collector's combination: any drop vetoes, else any policy that samples keeps the trace, and the first of them is the
-    /// one that decided; a policy that failed counts as absent. Every policy is asked, since policies may count.
+    /// - Parameter body: the message that the index's offsets refer to.
+    package func evaluatePredicates(_ index: inout RequestIndex, body: Span<UInt8>) { program.evaluate(&index, body) }
+
+    /// How many predicates spans are checked for.
+    package var predicateCount: Int { predicates.count }
+
+    /// What a predicate bit says, for people: `http.status_code in 500...599`.
+    package func describePredicate(bit: Int) -> String {
+        predicates.indices.contains(bit) ? predicates[bit].description : ""
+    }
+
+    /// The predicate that a bit stands for.
+    package func predicate(bit: Int) -> SpanPredicate? { predicates.indices.contains(bit) ? predicates[bit] : nil }
+
+    /// The bits that a policy and its sub-policies look at.
+    package func predicates(ofPolicy position: Int) -> PredicateBits {
+        predicatesOfPolicy.indices.contains(position) ? predicatesOfPolicy[position] : PredicateBits()
+    }
+
+    /// Those of the bits that stand in `TraceSummary.predicates`.
+    package func predicateBits(ofPolicy position: Int) -> UInt64 { predicates(ofPolicy: position).first }
+
+    // MARK: decide
+
+    /// The combined decision on a trace. `verdicts` learns every policy's own verdict, and so does `context`.
+    ///
+    /// The Collector's combination: drop policies are asked first, and any of them vetoes; else any policy that samples keeps the
+    /// trace, and the first of them is the one that decided; a policy that failed counts as absent. Every policy is
+    /// asked, since policies may count.
+    /// - Complexity: O(policies), whatever the trace's size.
     package func decide(
         _ trace: borrowing TraceSummary, _ context: inout DecisionContext, verdicts: inout PolicyTally
     ) -> Decision {
-        var sampledBy: Int? = nil
-        context.beginVerdicts(policies.count)
+        context.begin(policies.count, sideLayout)
         context.timing?.start()
-        for position in policies.indices {
+        var sampledBy: Int? = nil
+        for position in order {
             let verdict = policies[position].policy.decide(trace, &context)
-            context.note(verdict, position)
+            context.verdicts[position] = verdict
             context.timing?.stop(position)
             verdicts.count(position, verdict, trace)
             switch verdict {

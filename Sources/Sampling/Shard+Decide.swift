@@ -36,6 +36,8 @@ extension Shard {
             // What no part of the trace settled is not sampled.
             decision = Decision(verdict: .notSampled, policy: nil)
         } else {
+            let sideWords = versions[place].version.policies.sideLayout.count
+            if sideWords > 0 { table.copySide(index, sideWords, to: &context.side) }
             untimed += 1
             if untimed >= Self.timedTraces, let clock { context.timing = PolicyTiming(clock: clock) }
             decision = versions[place].version.policies.decide(
@@ -56,13 +58,18 @@ extension Shard {
     private mutating func decideShadow(_ index: Int, _ place: Int, _ decision: Decision, now: Int64) {
         let version = versions[place].version
         guard let set = version.shadow, let summary = versions[place].shadow?[index] else { return }
+        if let side = versions[place].shadow?.side(of: index) { shadowContext.side = side }
         shadowContext.now = now
         let other = set.decide(summary, &shadowContext, verdicts: &versions[place].shadowTally)
         shadowComparison.note(decision, other, table[index].traceID, version, now: now)
     }
 
     /// The sub-policy with which a composite sampled the trace that was decided last.
-    private func compositePolicy(_ place: Int) -> String? { nil }
+    private func compositePolicy(_ place: Int) -> String? {
+        guard !settings.isSpanIngest, let number = context.compositeSubPolicy else { return nil }
+        let names = versions[place].version.policies.compositeSubPolicies
+        return number < names.count ? names[number] : nil
+    }
 
     /// Makes a decided trace readable, sets it aside, or forgets it.
     private mutating func handOut(

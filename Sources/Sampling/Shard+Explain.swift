@@ -101,6 +101,8 @@ extension Shard {
         var preview = context
         preview.now = now
         preview.isPreview = true
+        let sideWords = version.policies.sideLayout.count
+        if sideWords > 0 { table.copySide(entry, sideWords, to: &preview.side) }
         var tally = PolicyTally(policies: version.policies.policies.count)
         let decision = version.policies.decide(summary, &preview, verdicts: &tally)
         explanation.decidedBy = version.number(ofPolicy: decision.policy)

@@ -31,6 +31,8 @@ extension Shard {
         let explains = log != nil
         let hasShadow = shadow?.records.count == records.count && versions[arrival].version.shadow != nil
         let maximumTraceBytes = tuning.maximumTraceBytes
+        let sideLayout = versions[arrival].version.policies.sideLayout
+        nextRequest()
         for position in records.indices {
             prefetch(records, position)
             let record = records[position]
@@ -77,8 +79,9 @@ extension Shard {
                 if explains && record.predicates & ~summary.predicates != 0 {
                     noteEvidence(entry, record.predicates, location)
                 }
+                if sideLayout.count > 0 { addSide(entry, position, record, index, sideLayout) }
                 table[entry].add(record)
-                if hasShadow, let shadow { versions[arrival].shadow?.add(position, of: shadow, to: entry) }
+                if hasShadow, let shadow { versions[arrival].shadow?.add(position, of: shadow, request: requestNumber, to: entry) }
             } else {
                 addForeign(entry, position, record, location, body: body, records.count)
             }
@@ -120,6 +123,7 @@ extension Shard {
         guard let index = table.insert(summary) else {
             preconditionFailure("the trace table is larger than all that is admitted to it")
         }
+        if table.sideStride > 0 { table.clearSide(index) }
         versions[arrival].begin(index, summary)
         wheel.insert(index, deadline: deadline)
         return index
@@ -134,6 +138,20 @@ extension Shard {
             deadline: summary.deadline)
         {
             table[entry].lastEvidence = noted
+        }
+    }
+
+    /// Another request begins.
+    mutating func nextRequest() { requestNumber = requestNumber == .max ? 1 : requestNumber + 1 }
+
+    /// Adds a span's words to those beside its trace's summary. Call before the summary knows the span.
+    mutating func addSide(
+        _ entry: Int, _ position: Int, _ record: SpanRecord, _ index: RequestIndex, _ layout: SideLayout
+    ) {
+        let hadRoot = table[entry].flags.contains(.hasRoot)
+        let request = requestNumber
+        table.withSide(entry) { words in
+            layout.add(position, record, of: index, request: request, hadRoot: hadRoot, to: &words)
         }
     }
 

@@ -18,6 +18,7 @@ extension Shard {
     ) -> IngestResult {
         var result = IngestResult()
         let second = second(now)
+        nextRequest()
         var start = 0
         while start < index.records.count {
             let resource = index.groups[Int(index.records[start].group)].resourceOffset
@@ -55,6 +56,7 @@ extension Shard {
     private struct Fragment {
         var entry: Int
         var summary: TraceSummary
+        var side: [UInt64]
         /// It outgrew the size limit: what follows is late.
         var isOver = false
     }
@@ -80,7 +82,9 @@ extension Shard {
         let summary = TraceSummary(
             record, deadline: table[entry].deadline, policyVersion: table[entry].policyVersion,
             firstSeenMilliseconds: table[entry].firstSeenMilliseconds)
-        return Fragment(entry: entry, summary: summary)
+        let place = place(ofNumber: summary.policyVersion)
+        let words = versions[place].version.policies.sideLayout.count
+        return Fragment(entry: entry, summary: summary, side: Array(repeating: 0, count: words))
     }
 
     private mutating func take(
@@ -108,13 +112,21 @@ extension Shard {
         else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
         table[entry].lastRecord = location
         table[entry].lastSeenMilliseconds = milliseconds(now)
-        if table[entry].policyVersion != versions[arrival].version.number {
-            let place = place(ofNumber: table[entry].policyVersion)
-            let own = foreign.indexes(of: versions[place].version, body: body, count: index.records.count).live
-            record.predicates = position < own.records.count ? own.records[position].predicates : 0
+        var owner = index
+        let place = place(ofNumber: table[entry].policyVersion)
+        if place != arrival {
+            owner = foreign.indexes(of: versions[place].version, body: body, count: index.records.count).live
+            record.predicates = position < owner.records.count ? owner.records[position].predicates : 0
         }
         if log != nil && record.predicates & ~table[entry].predicates != 0 {
             noteEvidence(entry, record.predicates, location)
+        }
+        let layout = versions[place].version.policies.sideLayout
+        if layout.count > 0 && position < owner.records.count {
+            addSide(entry, position, record, owner, layout)
+            let hadRoot = fragment.summary.flags.contains(.hasRoot)
+            var words = fragment.side.mutableSpan
+            layout.add(position, record, of: owner, request: requestNumber, hadRoot: hadRoot, to: &words)
         }
         table[entry].add(record)
         fragment.summary.add(record)
@@ -131,6 +143,7 @@ extension Shard {
         summary.spanCount = table[fragment.entry].spanCount
         summary.spanBytes = table[fragment.entry].spanBytes
         context.now = now
+        context.side = fragment.side
         let place = place(ofNumber: summary.policyVersion)
         let decision = versions[place].version.policies.decide(summary, &context, verdicts: &versions[place].tally)
         if decision.verdict != .notSampled { settle(fragment.entry, decision, .arrival, now: now) }

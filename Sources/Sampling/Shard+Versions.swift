@@ -34,6 +34,7 @@ extension Shard {
     mutating func place(of version: PolicyVersion) -> Int {
         for place in versions.indices where versions[place].version === version { return place }
         let known = ShardVersion(version, capacity: table.capacity)
+        table.reserveSide(version.policies.sideLayout.count)
         guard version.isNewer(than: versions[0].version) else {
             versions.append(known)
             return versions.count - 1
@@ -78,9 +79,11 @@ extension Shard {
         if log != nil && live.predicates & ~table[entry].predicates != 0 {
             noteEvidence(entry, live.predicates, location)
         }
+        let layout = versions[place].version.policies.sideLayout
+        if layout.count > 0 { addSide(entry, position, live, own.live, layout) }
         table[entry].add(live)
         if let shadow = own.shadow, position < shadow.records.count {
-            versions[place].shadow?.add(position, of: shadow, to: entry)
+            versions[place].shadow?.add(position, of: shadow, request: requestNumber, to: entry)
         }
     }
 }

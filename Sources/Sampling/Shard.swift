@@ -136,6 +136,8 @@ package struct Shard: ~Copyable {
     package var clock: (@Sendable () -> Int64)?
     static let timedTraces = 64
     var untimed = 0
+    /// Tells requests apart, for `ContextBytes`.
+    var requestNumber: UInt16 = 0
     let startedAt: Int64
     private var fixedBytes: Int
 
@@ -161,6 +163,7 @@ package struct Shard: ~Copyable {
         notSampledCache = DecisionCache(capacity: settings.notSampledCacheSize)
         log = DecisionLog(capacity: settings.decisionRecords)
         foreign.keys = keys
+        table.reserveSide(version.policies.sideLayout.count)
         fixedBytes = 0
         startedAt = now
         if let bytes = sampledCache?.memoryBytes { fixedBytes += bytes }
@@ -214,17 +217,9 @@ package struct Shard: ~Copyable {
         let spanLimit = maximumSpanBytes
         let groupLimit = maximumGroupBytes
         guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
-        let groups = index.groups
-        // Counted beside: while `records` is being changed, no other part of `index` may be.
-        var tooLarge = 0
-        index.records.removeAll { record in
-            let group = groups[Int(record.group)]
-            let isTooLarge =
-                Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
-            if isTooLarge { tooLarge += 1 }
-            return isTooLarge
+        index.leaveOut(.tooLarge) { record, group in
+            Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
         }
-        index.rejected.add(.tooLarge, spans: tooLarge)
     }
 
     func second(_ now: Int64) -> UInt64 { UInt64(truncatingIfNeeded: (now - startedAt) / 1_000_000_000) }

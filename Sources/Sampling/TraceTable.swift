@@ -26,6 +26,9 @@ struct TraceTable: ~Copyable {
     private var stripes: UniqueArray<TraceTableStripe>
     private var entries: PagedBuffer<TraceSummary>
     private var chunks: [Chunk]
+    /// `sideStride` words for each summary; none while no policy set in force needs any.
+    private var side: PagedBuffer<UInt64>
+    private(set) var sideStride = 0
     /// No chunk below this one has room.
     private var roomFrom = 0
     private(set) var count = 0
@@ -34,6 +37,7 @@ struct TraceTable: ~Copyable {
     init(capacity: Int) {
         let chunkCount = max(1, (capacity + Self.chunkSize - 1) / Self.chunkSize)
         entries = PagedBuffer(count: chunkCount * Self.chunkSize)
+        side = PagedBuffer(count: 1, hugePages: false)
         chunks = Array(repeating: Chunk(), count: chunkCount)
         stripes = UniqueArray()
         stripes.reserveCapacity(Self.stripeCount)
@@ -113,6 +117,47 @@ struct TraceTable: ~Copyable {
         @inline(__always) _modify { yield &entries[index] }
     }
 
+    // MARK: side words
+
+    /// Makes room for `words` words beside each summary; what stands there already is kept. Only ever grows.
+    ///
+    /// - Complexity: O(1) the first time, O(capacity in use) if there was less room before.
+    mutating func reserveSide(_ words: Int) {
+        guard words > sideStride else { return }
+        var old = PagedBuffer<UInt64>(count: entries.count * words)
+        swap(&old, &side)
+        let oldStride = sideStride
+        sideStride = words
+        for chunk in chunks.indices where chunks[chunk].isTouched {
+            memoryBytes += Self.chunkSize * (words - oldStride) * 8
+            guard oldStride > 0 else { continue }
+            for entry in chunk * Self.chunkSize..<chunk * Self.chunkSize + chunks[chunk].fresh {
+                for word in 0..<oldStride {
+                    side[entry * words + word] = old[entry * oldStride + word]
+                }
+            }
+        }
+    }
+
+    private var chunkBytes: Int { Self.chunkBytes + Self.chunkSize * sideStride * 8 }
+
+    /// Sets a summary's side words to zero.
+    mutating func clearSide(_ index: Int) {
+        for word in 0..<sideStride { side[index * sideStride + word] = 0 }
+    }
+
+    /// Changes the first words beside a summary.
+    mutating func withSide(_ index: Int, _ body: (inout MutableSpan<UInt64>) -> Void) {
+        side.withMutableSpan(index * sideStride..<(index + 1) * sideStride, body)
+    }
+
+    /// Copies the words beside a summary.
+    func copySide(_ index: Int, _ count: Int, to words: inout [UInt64]) {
+        words.removeAll(keepingCapacity: true)
+        guard count <= sideStride else { return }
+        for word in 0..<count { words.append(side[index * sideStride + word]) }
+    }
+
     mutating func remove(_ index: Int) {
         let hash = entries[index].hash
         let stripe = Self.stripe(hash)
@@ -151,8 +196,11 @@ struct TraceTable: ~Copyable {
         for index in chunks.indices where chunks[index].isTouched && chunks[index].live == 0 {
             if index <= roomFrom { continue }
             entries.discard(index * Self.chunkSize..<(index + 1) * Self.chunkSize)
+            if sideStride > 0 {
+                side.discard(index * Self.chunkSize * sideStride..<(index + 1) * Self.chunkSize * sideStride)
+            }
             chunks[index] = Chunk()
-            memoryBytes -= Self.chunkBytes
+            memoryBytes -= chunkBytes
         }
     }
 
@@ -190,7 +238,7 @@ struct TraceTable: ~Copyable {
                 chunks[roomFrom].live += 1
                 if !chunks[roomFrom].isTouched {
                     chunks[roomFrom].isTouched = true
-                    memoryBytes += Self.chunkBytes
+                    memoryBytes += chunkBytes
                 }
                 return index
             }

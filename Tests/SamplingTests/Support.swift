@@ -100,7 +100,7 @@ func index(_ body: [UInt8], _ policies: PolicySet) -> RequestIndex {
     } catch {
         Issue.record("the request is malformed: \(error)")
     }
-    policies.evaluatePredicates(&index)
+    policies.evaluatePredicates(&index, body: body.span)
     return index
 }
 

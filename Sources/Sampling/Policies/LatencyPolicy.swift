@@ -10,17 +10,29 @@ package import ConfigTree
 package struct LatencyPolicy: SamplingPolicy {
     package static let typeName = "latency"
 
+    package static var schema: PolicySchema {
+        PolicySchema(
+            "Keeps traces by their extent: latest end minus earliest start, in whole milliseconds.",
+            fields: [
+                PolicyField("threshold_ms", .integer, default: "0", "The least extent; with `upper_threshold_ms` the extent must be above it."),
+                PolicyField("upper_threshold_ms", .integer, default: "0", "The greatest extent; 0 is no limit."),
+            ],
+            notes: "Gaps between spans and skew of clocks count. Times of 0 are unknown and left out.")
+    }
+
     let threshold: Int64
     /// 0: none.
     let upperThreshold: Int64
 
-    package init?(_ block: inout ConfigReader, predicates: inout PredicateCompiler) {
+    package init?(_ block: inout ConfigReader, _ builder: inout PolicyBuilder) {
         threshold = Int64(block.integer("threshold_ms", default: 0))
         upperThreshold = Int64(block.integer("upper_threshold_ms", default: 0))
         if upperThreshold != 0 && upperThreshold <= threshold {
             block.warning(
                 "no trace can be over \(threshold) ms and at most \(upperThreshold) ms; make it larger than threshold_ms",
                 key: "upper_threshold_ms")
+        } else if upperThreshold != 0 {
+            PolicyDeviations.warn(.latencyWholeTrace, &block, key: "upper_threshold_ms")
         }
     }
 
@@ -28,6 +40,8 @@ package struct LatencyPolicy: SamplingPolicy {
         self.threshold = threshold
         self.upperThreshold = upperThreshold
     }
+
+    package var isStateful: Bool { upperThreshold > 0 }
 
     package func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
         let extent = trace.extentMilliseconds

@@ -9,11 +9,20 @@ package import OTLP
 package struct ProbabilisticPolicy: SamplingPolicy {
     package static let typeName = "probabilistic"
 
+    package static var schema: PolicySchema {
+        PolicySchema(
+            "Keeps a percentage of all traces, chosen by trace id: the same traces on every node and in the Collector.",
+            fields: [
+                PolicyField("sampling_percentage", .number, default: "0", "How many, from 0 to 100; fractions count."),
+                PolicyField("hash_salt", .text, default: "\"\"", "Policies with different salts choose independently of each other."),
+            ])
+    }
+
     /// The state of the hash after the salt.
     let saltedBasis: UInt64
     let threshold: UInt64
 
-    package init?(_ block: inout ConfigReader, predicates: inout PredicateCompiler) {
+    package init?(_ block: inout ConfigReader, _ builder: inout PolicyBuilder) {
         let percentage = block.double("sampling_percentage", default: 0)
         if !(percentage >= 0 && percentage <= 100) {
             block.warning(

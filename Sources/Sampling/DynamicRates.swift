@@ -1,0 +1,142 @@
+internal import Synchronization
+
+/// What `dynamic` has learned: a sampling share for each key, so that all keys together stay near a goal of spans per second.
+///
+/// The algorithm is EMAThroughput of Honeycomb's dynsampler-go (https://github.com/honeycombio/dynsampler-go), which
+/// Refinery uses as EMAThroughputSampler, with these differences: it counts spans, shares are probabilities and not rounded to 1 in n, what
+/// one key leaves of its part goes to the others from the smallest key up, and a trace is chosen by its id, not by chance.
+///
+/// Spans per interval are counted by key and go into an exponentially weighted moving average; a key whose average falls below
+/// `weight` is forgotten. At the end of each interval every key gets a part of the goal in proportion to the logarithm of its
+/// average: a key with fewer spans than its part keeps them all. Logarithms, so that a kind that is a thousand times
+/// as frequent gets some four times the room. Until a key has a share, the initial one holds; and the first trace of a key
+/// in every `rareInterval` is kept whatever the share, so that nothing that happens goes unseen.
+///
+/// Bounded: `keyLimit` keys; traces of further keys count as one. Shared by all workers of a node; O(1) per decision, O(keys log
+/// keys) once per interval.
+final class DynamicRates: PolicyState {
+    static let maximumKeys = 10_000
+    /// The key of all traces that there was no room for; no trace has it.
+    static let overflowKey: UInt64 = 0
+
+    struct Settings: Sendable, Equatable {
+        var goalPerSecond = 100.0
+        /// Nanoseconds.
+        var interval: Int64 = 15_000_000_000
+        var weight = 0.5
+        var initialShare = 0.1
+        /// Nanoseconds; 0: off.
+        var rareInterval: Int64 = 60_000_000_000
+        var keyLimit = 500
+    }
+
+    struct Key {
+        /// Spans seen in the interval under way.
+        var seen = 0.0
+        /// Spans per interval, averaged.
+        var average = 0.0
+        /// Nil until an interval has ended.
+        var share: Double?
+        /// When a trace of it was kept last.
+        var keptAt: Int64?
+    }
+
+    private struct Contents {
+        var keys: [UInt64: Key] = [:]
+        var nextAdjustment: Int64?
+        var goalShare = 1.0
+        var consumed: UInt64 = 0
+    }
+
+    let settings: Settings
+    private let contents = Mutex(Contents())
+
+    init(_ settings: Settings) { self.settings = settings }
+
+    /// Counts a trace and says whether to keep it.
+    ///
+    /// - Parameter hash: of the trace id, evenly spread over all 64 bits.
+    func decide(key: UInt64, hash: UInt64, spans: Double, now: Int64, isPreview: Bool = false) -> Bool {
+        contents.withLock { contents in
+            adjustIfDue(&contents, now)
+            let key = contents.keys[key] != nil || contents.keys.count < settings.keyLimit ? key : Self.overflowKey
+            var entry = contents.keys[key] ?? Key()
+            entry.seen += spans
+            let isRare = settings.rareInterval > 0 && (entry.keptAt.map { now - $0 >= settings.rareInterval } ?? true)
+            let isKept = isRare || Self.isChosen(hash, entry.share ?? settings.initialShare)
+            if isPreview { return isKept }
+            if isKept {
+                entry.keptAt = now
+                contents.consumed &+= UInt64(spans)
+            }
+            contents.keys[key] = entry
+            return isKept
+        }
+    }
+
+    private static func isChosen(_ hash: UInt64, _ share: Double) -> Bool {
+        share >= 1 || (share > 0 && hash <= UInt64(share * 0x1p64))
+    }
+
+    private func adjustIfDue(_ contents: inout Contents, _ now: Int64) {
+        guard let due = contents.nextAdjustment else {
+            contents.nextAdjustment = now + settings.interval
+            return
+        }
+        guard now >= due else { return }
+        // Intervals in which nothing came at all are made up for, but not for ever.
+        let missed = min(64, (now - due) / settings.interval)
+        Self.adjust(&contents.keys, settings, goalShare: contents.goalShare)
+        for _ in 0..<missed { Self.adjust(&contents.keys, settings, goalShare: contents.goalShare) }
+        contents.nextAdjustment = now + settings.interval
+    }
+
+    /// Ends an interval: averages, then shares.
+    static func adjust(_ keys: inout [UInt64: Key], _ settings: Settings, goalShare: Double) {
+        for (key, entry) in keys {
+            let average = entry.average * (1 - settings.weight) + entry.seen * settings.weight
+            if average < settings.weight {
+                keys[key] = nil
+            } else {
+                keys[key]?.average = average
+                keys[key]?.seen = 0
+            }
+        }
+        // Equal averages in the order of keys, so that the outcome does not depend on the order of a hash table.
+        let ascending = keys.map { ($0.key, max(1, $0.value.average)) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }
+        var room = settings.goalPerSecond * goalShare * Double(settings.interval) / 1e9
+        var weights = ascending.reduce(0) { $0 + weight(of: $1.1) }
+        for (key, average) in ascending {
+            let part = weights > 0 ? room * weight(of: average) / weights : room
+            let kept = min(average, part)
+            keys[key]?.share = kept / average
+            room -= kept
+            weights -= weight(of: average)
+        }
+    }
+
+    /// A key's claim on the goal; one span per interval is a claim, too.
+    private static func weight(of average: Double) -> Double { logarithm(average * 2) }
+
+    /// The logarithm to base 2 of a number from 1 on, to a ten-thousandth: below the floor of Foundation there is none, and
+    /// shares need no better one.
+    static func logarithm(_ value: Double) -> Double {
+        let fraction = value.significand
+        // ln(x) = 2 artanh((x - 1) / (x + 1)), for 1 <= x < 2.
+        let z = (fraction - 1) / (fraction + 1)
+        let square = z * z
+        let natural = 2 * z * (1 + square * (1 / 3.0 + square * (1 / 5.0 + square * (1 / 7.0 + square / 9))))
+        return Double(value.exponent) + natural / 0.693_147_180_559_945_3
+    }
+
+    var consumed: UInt64 { contents.withLock { $0.consumed } }
+
+    func setShare(_ share: Double) {
+        contents.withLock { $0.goalShare = min(1, max(0, share)) }
+    }
+
+    /// How many keys are told apart now, and the share of one; for explanations and tests.
+    var keyCount: Int { contents.withLock { $0.keys.count } }
+
+    func share(of key: UInt64) -> Double? { contents.withLock { $0.keys[key]?.share } }
+}

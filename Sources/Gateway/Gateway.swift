@@ -22,12 +22,16 @@ package final class Gateway: Sendable {
     private let listeners: [any Channel]
     private let admin: AdminServer?
     private let healthCheck: AdminServer?
+    private let directory: PolicyDirectory
+    private let reloader: Reloader
+    private let watcher: Task<Void, Never>?
     private let status: GatewayStatus
 
     private init(
         config: GatewayConfig, plan: NodePlan, process: ProcessStatistics, logger: Logger,
         group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, workers: [WorkerHandle], listeners: [any Channel],
-        admin: AdminServer?, healthCheck: AdminServer?, status: GatewayStatus
+        admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
+        watcher: Task<Void, Never>?, status: GatewayStatus
     ) {
         self.config = config
         self.plan = plan
@@ -39,6 +43,9 @@ package final class Gateway: Sendable {
         self.listeners = listeners
         self.admin = admin
         self.healthCheck = healthCheck
+        self.directory = directory
+        self.reloader = reloader
+        self.watcher = watcher
         self.status = status
     }
 
@@ -62,7 +69,9 @@ package final class Gateway: Sendable {
     ) async throws(GatewayError) -> Gateway {
         let process = ProcessStatistics()
         let count = max(1, options.workers ?? System.coreCount)
-        let plan = try NodePlanner.plan(config, options: options, process: process, workers: count)
+        let policyMemory = NodePlanner.PolicyMemory()
+        let plan = try NodePlanner.plan(
+            config, options: options, process: process, workers: count, memory: policyMemory)
         let files = try DestinationBuilder.openFiles(config.pipeline.exporters)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let filePool = NIOThreadPool(numberOfThreads: 1)
@@ -79,12 +88,20 @@ package final class Gateway: Sendable {
                 listeners.append(try await listen(receiver, number: number, group: group, workers: workers))
             }
             let status = GatewayStatus()
-            let scrape = Scrape(workers: workers, plan: plan, process: process, status: status)
+            let directory = PolicyDirectory(plan.policies, source: options.source?.path ?? "built-in default")
+            let reloader = Reloader(
+                options: options, sampling: config.pipeline.tailSampling.id, memory: policyMemory,
+                directory: directory, workers: workers, logger: logger)
+            let scrape = Scrape(
+                workers: workers, plan: plan, process: process, status: status, directory: directory)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
-            let sources = AdminSources(
+            var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
                 ledger: { await scrape.ledger().json() }, isReady: { status.state == .serving },
                 isHealthy: { status.state != .stopped })
+            sources.policies = PolicyPages(
+                workers: workers, plan: plan, directory: directory, reloader: reloader,
+                recorder: Recorder(workers: workers), scrape: scrape)
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
@@ -103,9 +120,13 @@ package final class Gateway: Sendable {
                 }
             }
             status.enter(.serving)
+            let watcher = options.source?.watchInterval.map { interval in
+                Task { await ConfigurationWatcher(reloader: reloader, interval: interval).run() }
+            }
             return Gateway(
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
-                workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck, status: status)
+                workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck,
+                directory: directory, reloader: reloader, watcher: watcher, status: status)
         } catch {
             for listener in listeners { try? await listener.close() }
             await admin?.shutdown()
@@ -188,8 +209,11 @@ package final class Gateway: Sendable {
 
     /// Ledger and metrics of the node as of now.
     package func snapshot() async -> NodeSnapshot {
-        await Scrape(workers: workers, plan: plan, process: process, status: status).snapshot()
+        await Scrape(workers: workers, plan: plan, process: process, status: status, directory: directory).snapshot()
     }
+
+    /// Reads the configuration's files again and takes over what is new of it. The outcome is in the log and the metrics.
+    package func reload(_ trigger: String) async { _ = await reloader.reload(trigger) }
 
     // MARK: stop
 
@@ -198,6 +222,7 @@ package final class Gateway: Sendable {
     package func shutdown() async -> Ledger {
         guard status.enter(.draining) else { return await snapshot().ledger }
         logger.info("shutting down")
+        watcher?.cancel()
         for listener in listeners { try? await listener.close() }
         await stopReceiving()
         await settleUndecided()

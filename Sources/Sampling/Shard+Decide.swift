@@ -85,7 +85,8 @@ extension Shard {
             spanBytes: Int(summary.spanBytes), deadline: summary.deadline,
             ageMilliseconds: Int(milliseconds(now) &- summary.firstSeenMilliseconds),
             hasRoot: summary.flags.contains(.hasRoot), isReadable: (isSampled && !isLarge) || isRecorded,
-            isLarge: isSampled && isLarge, isRecorded: isRecorded, index: index)
+            isLarge: isSampled && isLarge, isRecorded: isRecorded,
+            traceID: summary.traceID, index: index)
         if decided.isReadable {
             readChain(of: index)
         } else if decided.isLarge {

@@ -96,6 +96,7 @@ package struct DecidedTrace: Sendable {
     package let isLarge: Bool
     /// It is wanted for a recording, whatever the decision.
     package let isRecorded: Bool
+    package let traceID: TraceID
     let index: Int
 }
 

@@ -1,14 +1,19 @@
 import NIOCore
 import NIOPosix
 import OTLP
+import Sampling
 import Testing
 
 @testable import Transport
 
 /// Hand-over between threads. For ThreadSanitizer as well.
 @Suite struct MailboxTests {
+    static let version = PolicyVersion(
+        number: 1, policies: PolicySet(version: 1, policies: [], predicates: PredicateCompiler()))
+
     static func message(_ number: Int) -> ReceivedRequest {
-        ReceivedRequest(body: Encode.varint(UInt64(number)), payloadStart: number, index: RequestIndex())
+        ReceivedRequest(
+            body: Encode.varint(UInt64(number)), payloadStart: number, index: RequestIndex(), version: version)
     }
 
     @Test func holdsWhatItSaysAndKeepsOrder() {

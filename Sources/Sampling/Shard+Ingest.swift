@@ -93,7 +93,7 @@ extension Shard {
         }
         bufferedSpans += result.bufferedSpans
         bufferedBytes += result.bufferedBytes
-        foreign.forget()
+        endRequest(arrival)
         return result
     }
 

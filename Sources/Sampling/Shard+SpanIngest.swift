@@ -48,7 +48,7 @@ extension Shard {
         }
         bufferedSpans += result.bufferedSpans
         bufferedBytes += result.bufferedBytes
-        foreign.forget()
+        endRequest(arrival)
         return result
     }
 

@@ -60,6 +60,12 @@ extension Shard {
         if place > 0 && versions[place].traces == 0 { retire(place) }
     }
 
+    /// The request is done. An older version that came back with it goes again if no trace began under it.
+    mutating func endRequest(_ arrival: Int) {
+        foreign.forget()
+        if arrival > 0 && versions[arrival].traces == 0 { retire(arrival) }
+    }
+
     private mutating func retire(_ place: Int) {
         retired.append(versions[place].take())
         _ = versions.remove(at: place)

@@ -196,7 +196,7 @@ private func trace(_ number: UInt64) -> TraceID { TraceID(high: 0xfeed, low: num
         #expect(after == 0 && held >= used)
         for _ in 0..<20 { shard.trim() }
         let trimmed = shard.heldSegmentBytes
-        #expect(trimmed == 2 * Shard.segmentBytes)
+        #expect(trimmed == Shard.segmentBytes)
         shard.discardSpare()
         let left = shard.heldSegmentBytes
         #expect(left == 0)

@@ -107,7 +107,7 @@ import Testing
         ),
         Case(
             minimal(sampling: "decision_records: -1, block_on_overflow: true, policies: [{}]"),
-            "t.yaml:2:48: processors.tail_sampling.decision_records: `-1` is out of range: it must lie in 0...10000000",
+            "t.yaml:2:48: processors.tail_sampling.decision_records: `-1` is out of range: 0 to 10000000 is expected",
             "t.yaml:2:71: processors.tail_sampling.block_on_overflow: warning: without `num_traces` there is no limit of traces to block at; when memory is short, requests are refused in any case"
         ),
         Case(
@@ -132,7 +132,7 @@ import Testing
         ),
         Case(
             minimal(sampling: "num_traces: -1, policies: [{}]"),
-            "t.yaml:2:42: processors.tail_sampling.num_traces: `-1` is out of range: at least 0 is expected",
+            "t.yaml:2:42: processors.tail_sampling.num_traces: `-1` is out of range: 0 to 4294967295 is expected",
             "t.yaml:2:42: processors.tail_sampling.num_traces: warning: Tailgate bounds its memory in bytes (`memory_limiter`) and needs no limit of traces; this one is kept: beyond it the oldest traces are decided early, on the spans that have come. Leave it out unless you want that"
         ),
         Case(

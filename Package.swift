@@ -73,6 +73,7 @@ let package = Package(
                 "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),

@@ -11,6 +11,8 @@ import Sampling
 struct MicroBenchmarks {
     static let requestsPerRound = 400
     static let rounds = 15
+    /// Rounds in which OTLP JSON is read too.
+    static let jsonRounds = 3
     static let second: Int64 = 1_000_000_000
 
     static func main() {
@@ -38,6 +40,7 @@ struct MicroBenchmarks {
                 step.walk += time { try? walker.walk(body, into: &index) }
                 step.predicates += time { policies.evaluatePredicates(&index, body: body) }
                 step.ingest += time { _ = shard.ingest(body: body, index: index, shard: 0, of: 1, now: now) }
+                if round < jsonRounds { step.json += jsonTime(body, &step.jsonBytes) }
                 spans += index.records.count
                 spanBytes += index.spanBytes
             }
@@ -59,6 +62,14 @@ struct MicroBenchmarks {
         }
         report(times, heldPerSpan)
         PolicyBenchmarks.run()
+    }
+
+    /// Writes a request as OTLP JSON, and times only how it is read back.
+    static func jsonTime(_ body: Span<UInt8>, _ bytes: inout Int) -> Double {
+        var text: [UInt8] = []
+        guard (try? OTLPJSONWriter.append(body, to: &text)) != nil else { return 0 }
+        bytes += text.count
+        return time { _ = try? OTLPJSONTranscoder.transcode(text.span) }
     }
 
     static func assemble(
@@ -113,6 +124,8 @@ struct MicroBenchmarks {
     static func report(_ times: Steps, _ heldPerSpan: Double) {
         print("step                 ns, median of \(rounds) rounds")
         print("walk, per span       \(median(times.walks))")
+        let speed = times.jsonSpeeds.sorted()[times.jsonSpeeds.count / 2]
+        print("OTLP JSON to protobuf, per span  \(median(times.jsonReads))  (\(Int(speed)) MB/s)")
         print("predicates, per span \(median(times.predicateRuns))")
         print("ingest, per span     \(median(times.ingests))")
         print("decide, per trace    \(median(times.decisions))  (with about 40 ns of clock)")
@@ -128,6 +141,11 @@ struct Steps {
     var ingest = 0.0
     var decide = 0.0
     var assemble = 0.0
+    var json = 0.0
+    var jsonBytes = 0
+    private(set) var jsonReads: [Double] = []
+    /// Megabytes of JSON a second.
+    private(set) var jsonSpeeds: [Double] = []
     private(set) var walks: [Double] = []
     private(set) var predicateRuns: [Double] = []
     private(set) var ingests: [Double] = []
@@ -135,6 +153,10 @@ struct Steps {
     private(set) var assemblies: [Double] = []
 
     mutating func take(_ round: Steps, spans: Int, traces: Int, kept: Int) {
+        if round.jsonBytes > 0 {
+            jsonReads.append(round.json / Double(spans))
+            jsonSpeeds.append(Double(round.jsonBytes) * 1000 / round.json)
+        }
         walks.append(round.walk / Double(spans))
         predicateRuns.append(round.predicates / Double(spans))
         ingests.append(round.ingest / Double(spans))

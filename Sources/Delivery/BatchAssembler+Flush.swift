@@ -1,3 +1,5 @@
+internal import OTLP
+
 /// One finished export request, before it gets a number and is shared.
 package struct AssembledBatch: Sendable, Equatable {
     /// `ExportTraceServiceRequest`, uncompressed protobuf.
@@ -53,19 +55,17 @@ extension BatchAssembler {
     private func write(_ resource: Resource, to message: inout [UInt8]) {
         let headers = headerArena.span
         let spans = spanArena.span
-        appendFieldPrefix(
-            tag: OTLPTag.resourceSpans, payload: resource.bodyBytes, to: &message)
-        appendBytes(headers.extracting(resource.start..<resource.end), to: &message)
+        message.appendPrefix(OTLPField.resourceSpans, count: resource.bodyBytes)
+        message.append(copying: headers.extracting(resource.start..<resource.end))
         var next = resource.firstGroup
         while next >= 0 {
             let group = groups[Int(next)]
-            appendFieldPrefix(
-                tag: OTLPTag.scopeSpans, payload: Self.bodyBytes(group), to: &message)
-            appendBytes(headers.extracting(group.scopeStart..<group.scopeEnd), to: &message)
+            message.appendPrefix(OTLPField.scopeSpans, count: Self.bodyBytes(group))
+            message.append(copying: headers.extracting(group.scopeStart..<group.scopeEnd))
             var run = group.firstRun
             while run >= 0 {
                 let piece = runs[Int(run)]
-                appendBytes(spans.extracting(piece.start..<piece.end), to: &message)
+                message.append(copying: spans.extracting(piece.start..<piece.end))
                 run = piece.next
             }
             next = group.next

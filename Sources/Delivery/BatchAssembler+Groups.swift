@@ -1,3 +1,5 @@
+internal import OTLP
+
 extension BatchAssembler {
     /// Index of the group with this hash and these bytes, or -1.
     func findGroup(
@@ -37,7 +39,7 @@ extension BatchAssembler {
     mutating func makeResource(_ hash: UInt64, _ resource: Span<UInt8>) -> Int32 {
         let index = Int32(resources.count)
         let start = headerArena.count
-        appendBytes(resource, to: &headerArena)
+        headerArena.append(copying: resource)
         resources.append(
             Resource(
                 start: start, end: headerArena.count, firstGroup: -1, lastGroup: -1, bodyBytes: 0))
@@ -50,7 +52,7 @@ extension BatchAssembler {
     ) -> Int32 {
         let index = Int32(groups.count)
         let start = headerArena.count
-        appendBytes(scope, to: &headerArena)
+        headerArena.append(copying: scope)
         groups.append(
             Group(
                 hash: hash, resource: resource, scopeStart: start, scopeEnd: headerArena.count,
@@ -69,8 +71,8 @@ extension BatchAssembler {
     /// Copies the span with its tag and length, and extends the group's last run or starts one.
     mutating func append(_ span: Span<UInt8>, spanBytes: Int, to group: Int) {
         let start = spanArena.count
-        appendFieldPrefix(tag: OTLPTag.spans, payload: span.count, to: &spanArena)
-        appendBytes(span, to: &spanArena)
+        spanArena.appendPrefix(OTLPField.spans, count: span.count)
+        spanArena.append(copying: span)
         groups[group].spanBytes += spanBytes
         let last = groups[group].lastRun
         if last >= 0, runs[Int(last)].end == start {

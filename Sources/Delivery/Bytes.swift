@@ -1,37 +1,20 @@
+internal import OTLP
+
 // Small byte helpers of this module: everything here is bounds-checked and free of allocation
 // except where an array grows.
 
-/// Bytes that a base-128 varint of `value` takes (1...10).
-///
-/// - Complexity: O(1).
-@inline(__always)
-func varintSize(_ value: Int) -> Int {
-    let significant = 64 - (UInt64(truncatingIfNeeded: value) | 1).leadingZeroBitCount
-    return (significant + 6) / 7
-}
-
 /// Bytes of a length-delimited protobuf field with a one-byte tag (field numbers 1...15).
 @inline(__always)
-func fieldSize(payload: Int) -> Int {
-    1 + varintSize(payload) + payload
-}
+func fieldSize(payload: Int) -> Int { ProtobufSize.field(1, count: payload) }
 
-/// Appends tag and length of a length-delimited field; the payload follows by the caller.
-func appendFieldPrefix(tag: UInt8, payload: Int, to bytes: inout [UInt8]) {
-    bytes.append(tag)
-    var rest = UInt64(truncatingIfNeeded: payload)
-    while rest >= 0x80 {
-        bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-        rest >>= 7
-    }
-    bytes.append(UInt8(truncatingIfNeeded: rest))
-}
-
-/// Appends a copy of `source`. The loop compiles to vector moves (measured 17 ns for 445 bytes).
-func appendBytes(_ source: Span<UInt8>, to bytes: inout [UInt8]) {
-    bytes.append(addingCapacity: source.count) { output in
-        for index in source.indices { output.append(source[index]) }
-    }
+/// Field numbers of the messages that this module writes and reads.
+enum OTLPField {
+    /// `ExportTraceServiceRequest.resource_spans`.
+    static let resourceSpans: UInt8 = 1
+    /// `ResourceSpans.scope_spans`.
+    static let scopeSpans: UInt8 = 2
+    /// `ScopeSpans.spans`.
+    static let spans: UInt8 = 2
 }
 
 /// Whether two byte ranges are equal. No early exit, so that the loop is vectorized: it is nearly

@@ -1,3 +1,5 @@
+internal import OTLP
+
 /// The parts of a request: headers copied, spans as byte ranges.
 struct RequestContents {
     struct Scope {
@@ -25,57 +27,55 @@ struct RequestContents {
     var traceSizes: [Int] = []
     private var traceNumbers: [TraceKey: Int] = [:]
 
-    /// Reads a whole request; false if it is malformed.
-    mutating func read(_ bytes: Span<UInt8>) -> Bool {
-        var fields = ProtobufFields(0..<bytes.count)
-        while let field = fields.next(in: bytes) {
-            guard field.number == 1, field.isMessage else { continue }
-            guard readResourceSpans(bytes, field.payload) else { return false }
+    /// Reads a whole request; on an error what was read so far is worth nothing.
+    mutating func read(_ bytes: Span<UInt8>) throws(WalkError) {
+        var fields = FieldReader(bytes, 0..<bytes.count)
+        while let field = try fields.next() {
+            if field.tag == Self.tag(OTLPField.resourceSpans) { try readResourceSpans(bytes, field.payload) }
         }
-        return !fields.isMalformed
     }
 
-    private mutating func readResourceSpans(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    /// The tag of a length-delimited field.
+    private static func tag(_ number: UInt8) -> UInt64 { UInt64(number) << 3 | 2 }
+
+    private mutating func readResourceSpans(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(WalkError) {
         let resource = resources.count
         resources.append([])
         var header: [UInt8] = []
-        var fields = ProtobufFields(range)
-        while let field = fields.next(in: bytes) {
-            if field.number == 2, field.isMessage {
-                guard readScopeSpans(bytes, field.payload, resource) else { return false }
+        var fields = FieldReader(bytes, range)
+        while let field = try fields.next() {
+            if field.tag == Self.tag(OTLPField.scopeSpans) {
+                try readScopeSpans(bytes, field.payload, resource)
             } else {
-                appendBytes(bytes.extracting(field.whole), to: &header)
+                header.append(copying: bytes.extracting(field.whole))
             }
         }
         resources[resource] = header
-        return !fields.isMalformed
     }
 
     private mutating func readScopeSpans(
         _ bytes: Span<UInt8>, _ range: Range<Int>, _ resource: Int
-    ) -> Bool {
+    ) throws(WalkError) {
         let scope = scopes.count
         scopes.append(Scope(resource: resource, header: []))
         var header: [UInt8] = []
-        var fields = ProtobufFields(range)
-        while let field = fields.next(in: bytes) {
-            if field.number == 2, field.isMessage {
-                guard readSpan(bytes, field.payload, scope) else { return false }
+        var fields = FieldReader(bytes, range)
+        while let field = try fields.next() {
+            if field.tag == Self.tag(OTLPField.spans) {
+                try readSpan(bytes, field.payload, scope)
             } else {
-                appendBytes(bytes.extracting(field.whole), to: &header)
+                header.append(copying: bytes.extracting(field.whole))
             }
         }
         scopes[scope].header = header
-        return !fields.isMalformed
     }
 
-    private mutating func readSpan(
-        _ bytes: Span<UInt8>, _ range: Range<Int>, _ scope: Int
-    ) -> Bool {
+    private mutating func readSpan(_ bytes: Span<UInt8>, _ range: Range<Int>, _ scope: Int) throws(WalkError) {
         var key = TraceKey()
-        var fields = ProtobufFields(range)
-        while let field = fields.next(in: bytes) {
-            guard field.number == 1, field.isMessage else { continue }
+        var fields = FieldReader(bytes, range)
+        while let field = try fields.next() {
+            // Span.trace_id
+            guard field.tag == 1 << 3 | 2 else { continue }
             key = TraceKey(count: field.payload.count)
             for (offset, position) in field.payload.prefix(16).enumerated() {
                 let byte = UInt64(bytes[position])
@@ -86,7 +86,6 @@ struct RequestContents {
                 }
             }
         }
-        guard !fields.isMalformed else { return false }
         let trace = traceNumbers[key] ?? traceSizes.count
         if trace == traceSizes.count {
             traceNumbers[key] = trace
@@ -95,6 +94,5 @@ struct RequestContents {
         // Tag and length count too, so that no trace has size 0.
         traceSizes[trace] += fieldSize(payload: range.count)
         spans.append(SpanPart(scope: scope, trace: trace, bytes: range))
-        return true
     }
 }

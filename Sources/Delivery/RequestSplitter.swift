@@ -11,7 +11,7 @@ package enum RequestSplitter {
         first: AssembledBatch, second: AssembledBatch
     )? {
         var contents = RequestContents()
-        guard contents.read(message.span), contents.spans.count >= 2 else { return nil }
+        guard (try? contents.read(message.span)) != nil, contents.spans.count >= 2 else { return nil }
         let inFirst = contents.traceSizes.count >= 2 ? wholeTraces(contents) : byPosition(contents)
         guard let first = assemble(contents, message, inFirst, true),
             let second = assemble(contents, message, inFirst, false)

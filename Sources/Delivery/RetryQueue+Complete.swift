@@ -89,7 +89,8 @@ extension RetryQueue {
     /// that splitting never needs room. They are new requests: no attempts, a new time limit.
     private mutating func split(_ entry: Entry, now: Int64) -> DeliveryEvent {
         let whole = entry.request
-        guard let halves = RequestSplitter.split(whole.identity) else {
+        // A request of another signal counts as one span, and is none.
+        guard whole.spanCount >= 2, let halves = RequestSplitter.split(whole.identity) else {
             return lose(entry, .tooLarge)
         }
         // The ledger counts what was offered, so the halves' spans add up to it by construction.

@@ -1,3 +1,4 @@
+internal import OTLP
 internal import Telemetry
 internal import Delivery
 internal import Logging
@@ -32,19 +33,17 @@ struct DestinationBuilder: Sendable {
     /// Makes a destination. On the loop of the worker that will be its home.
     func make(_ exporter: ExporterConfig, number: Int, home: Worker, file: AppendFile?) -> Destination {
         let loop = home.eventLoop
-        var queue = QueueSettings()
+        let queue = Self.queueSettings(of: exporter)
         var retry = RetrySettings()
         let sender: any ExportSender
         switch exporter.kind {
         case .otlp(let config):
-            queue = Self.queueSettings(config.queue)
             retry = Self.retrySettings(config.retry)
             sender = GRPCExportSender(settings: clientSettings(config), eventLoop: loop)
         case .file:
             retry.maxElapsedTime = 0
             guard let file else { preconditionFailure("files are opened before destinations are made") }
             sender = FileExportSender(file: file, eventLoop: loop, pool: filePool)
-            queue.numConsumers = 1
         case .debug(let config):
             sender = DebugExportSender(
                 logger: logger, eventLoop: loop, isDetailed: config.verbosity == .detailed)
@@ -52,6 +51,19 @@ struct DestinationBuilder: Sendable {
         return Destination(
             name: "\(exporter.id)", number: number, eventLoop: loop, queue: queue, retry: retry, sender: sender,
             metrics: plan.metrics.destinations[number], cells: home.cells, logger: logger)
+    }
+
+    /// Makes a destination of metrics or logs. On the loop of the worker that will be its home.
+    func make(
+        _ config: OTLPExporterConfig, name: String, signal: OTLPSignal, metrics: DestinationMetrics, home: Worker
+    ) -> Destination {
+        var settings = clientSettings(config)
+        settings.signal = signal
+        return Destination(
+            name: name, number: 0, eventLoop: home.eventLoop, queue: Self.queueSettings(config.queue),
+            retry: Self.retrySettings(config.retry),
+            sender: GRPCExportSender(settings: settings, eventLoop: home.eventLoop), metrics: metrics, cells: home.cells,
+            logger: logger, carries: "requests of \(signal)")
     }
 
     private func clientSettings(_ config: OTLPExporterConfig) -> GRPCClientSettings {
@@ -75,6 +87,15 @@ struct DestinationBuilder: Sendable {
         }
         settings.userAgent = config.client.userAgent ?? "tailgate/\(version)"
         return settings
+    }
+
+    /// The queue before an exporter.
+    static func queueSettings(of exporter: ExporterConfig) -> QueueSettings {
+        switch exporter.kind {
+        case .otlp(let config): return queueSettings(config.queue)
+        case .file: return QueueSettings(numConsumers: 1)
+        case .debug: return QueueSettings()
+        }
     }
 
     private static func queueSettings(_ config: QueueConfig?) -> QueueSettings {

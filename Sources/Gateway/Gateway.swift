@@ -49,7 +49,7 @@ package final class Gateway: Sendable {
         self.status = status
     }
 
-    /// Ports of the OTLP/gRPC listeners, in the order of the receivers.
+    /// Ports of the OTLP listeners, in the order of the receivers, gRPC before HTTP; 0 for Unix sockets.
     package var receiverPorts: [Int] { listeners.map { $0.localAddress?.port ?? 0 } }
     /// Port of the admin endpoint, nil if metrics are off.
     package var adminPort: Int? { admin?.port }
@@ -58,6 +58,8 @@ package final class Gateway: Sendable {
     /// Bytes of memory in use as the limiter sees them.
     package var memoryUsedBytes: Int { plan.memory.usedBytes }
     package var memoryLimitBytes: Int { plan.memory.limitBytes }
+    /// What each part may hold at most, beside the limit.
+    package var memoryBounds: MemoryBounds { MemoryBounds(plan, config.pipeline.exporters) }
     /// Where the series of `NodeSnapshot.metrics` stand.
     package var metrics: NodeMetrics { plan.metrics }
 
@@ -84,8 +86,9 @@ package final class Gateway: Sendable {
                 plan: plan, logger: logger, filePool: filePool, version: options.version)
             let workers = try await makeWorkers(group, plan, logger)
             try await connect(workers, config.pipeline.exporters, files, builder)
-            for (number, receiver) in config.pipeline.receivers.enumerated() {
-                listeners.append(try await listen(receiver, number: number, group: group, workers: workers))
+            try await PassThroughBuilder.connect(workers, config, builder)
+            for (number, listener) in ListenerConfig.all(of: config).enumerated() {
+                listeners.append(try await Listening.start(listener, number: number, group: group, workers: workers))
             }
             let status = GatewayStatus()
             let directory = PolicyDirectory(plan.policies, source: options.source?.path ?? "built-in default")
@@ -128,7 +131,7 @@ package final class Gateway: Sendable {
                 workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck,
                 directory: directory, reloader: reloader, watcher: watcher, status: status)
         } catch {
-            for listener in listeners { try? await listener.close() }
+            for listener in listeners { await Listening.stop(listener) }
             await admin?.shutdown()
             await healthCheck?.shutdown()
             try? await filePool.shutdownGracefully()
@@ -174,37 +177,6 @@ package final class Gateway: Sendable {
         }
     }
 
-    private static func listen(
-        _ receiver: OTLPReceiverConfig, number: Int, group: MultiThreadedEventLoopGroup, workers: [WorkerHandle]
-    ) async throws -> any Channel {
-        var servers: [ObjectIdentifier: WorkerHandle] = [:]
-        for worker in workers { servers[ObjectIdentifier(worker.eventLoop)] = worker }
-        let byLoop = servers
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10))
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let worker = byLoop[ObjectIdentifier(channel.eventLoop)] else {
-                        throw GatewayError("a connection came on a loop without a worker")
-                    }
-                    try worker.onLoop.server.adopt(channel, receiver: number)
-                }
-            }
-        let address = receiver.grpc.endpoint
-        let host = address.host.isEmpty ? "0.0.0.0" : address.host
-        do {
-            return try await bootstrap.bind(host: host, port: address.port).get()
-        } catch {
-            throw GatewayError(ListenProblem.text(error, address: address, of: "receiver \(receiver.id)"))
-        }
-    }
-
     // MARK: figures
 
     /// Ledger and metrics of the node as of now.
@@ -223,7 +195,7 @@ package final class Gateway: Sendable {
         guard status.enter(.draining) else { return await snapshot().ledger }
         logger.info("shutting down")
         watcher?.cancel()
-        for listener in listeners { try? await listener.close() }
+        for listener in listeners { await Listening.stop(listener) }
         await stopReceiving()
         await settleUndecided()
         await sendQueues()
@@ -234,7 +206,7 @@ package final class Gateway: Sendable {
         for worker in workers {
             try? await worker.run { parts in
                 parts.clock.stop()
-                for destination in parts.destinations { destination.close() }
+                for destination in parts.destinations + parts.passThrough { destination.close() }
             }
         }
         try? await filePool.shutdownGracefully()
@@ -305,7 +277,7 @@ package final class Gateway: Sendable {
                 tasks.addTask {
                     let drained = try? await worker.run { parts in
                         let now = parts.server.worker.now
-                        return parts.destinations.map { $0.drain(deadline: now + timeout) }
+                        return (parts.destinations + parts.passThrough).map { $0.drain(deadline: now + timeout) }
                     }
                     for future in drained ?? [] { try? await future.get() }
                 }

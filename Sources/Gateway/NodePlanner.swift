@@ -63,7 +63,9 @@ package enum NodePlanner {
             version: options.version, swiftVersion: swiftVersion, instanceID: options.instanceID,
             workerCount: workers, allocatorVersion: AllocatorStatistics.version() ?? "none")
         if AllocatorStatistics.version() == nil { names.allocatorName = "system" }
-        names.receivers = pipeline.receivers.map { ("\($0.id)", "grpc") }
+        let listeners = ListenerConfig.all(of: config)
+        names.receivers = listeners.map { ("\($0.receiver)", $0.transport) }
+        names.passThrough = PassThroughBuilder.identities(config)
         names.policyNames = policies.policies.map { metricName($0.name, pipeline.tailSampling.id) }
         names.destinations = pipeline.exporters.map(identity)
         names.batchProcessor = pipeline.batch.map { "\($0.id)" } ?? "batch"
@@ -81,12 +83,13 @@ package enum NodePlanner {
         var plan = NodePlan(
             workerCount: workers, hashKeys: HashKeys(using: &generator),
             shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
-            batch: batchSettings(pipeline.batch), limits: pipeline.receivers.map { serverLimits($0.grpc) }, metrics: metrics,
+            batch: batchSettings(pipeline.batch), limits: listeners.map(\.limits), metrics: metrics,
             memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
             destinationNames: pipeline.exporters.map { "\($0.id)" })
         let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)
         plan.policies = inForce(policies, shadow, number: 1, book, pipeline.tailSampling)
         plan.refusesExcessTraces = pipeline.tailSampling.blockOnOverflow && pipeline.tailSampling.numTraces != nil
+        plan.listeners = listeners.map(\.settings)
         return plan
     }
 
@@ -146,24 +149,7 @@ package enum NodePlanner {
         return settings
     }
 
-    private static func serverLimits(_ config: GRPCServerConfig) -> ServerLimits {
-        var limits = ServerLimits()
-        limits.maximumMessageBytes = config.maxReceiveMessageBytes
-        if let streams = config.maxConcurrentStreams { limits.maximumConcurrentStreams = streams }
-        let keepalive = config.keepalive
-        limits.idleTimeout = keepalive.maxConnectionIdle ?? 0
-        limits.maximumConnectionAge = keepalive.maxConnectionAge ?? 0
-        limits.maximumConnectionAgeGrace = keepalive.maxConnectionAgeGrace ?? 0
-        limits.keepaliveTime = keepalive.time
-        limits.keepaliveTimeout = keepalive.timeout
-        if let interval = keepalive.minimumPingInterval {
-            limits.minimumPingInterval = interval
-            limits.permitsPingsWithoutStream = keepalive.permitWithoutStream
-        }
-        return limits
-    }
-
-    private static func identity(_ exporter: ExporterConfig) -> DestinationIdentity {
+    static func identity(_ exporter: ExporterConfig) -> DestinationIdentity {
         if case .otlp(let config) = exporter.kind, case .host(let address) = config.client.endpoint {
             return DestinationIdentity(
                 name: "\(exporter.id)", serverAddress: address.host, serverPort: address.port)

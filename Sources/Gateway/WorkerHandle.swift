@@ -9,6 +9,8 @@ final class WorkerParts {
     let clock: WorkerClock
     /// Destinations whose home this worker is.
     var destinations: [Destination] = []
+    /// Destinations of metrics and logs that live here; they have no part in the ledger.
+    var passThrough: [Destination] = []
 
     init(_ server: WorkerServer) {
         self.server = server
@@ -49,6 +51,7 @@ struct WorkerHandle: Sendable {
             for destination in parts.destinations {
                 destination.fill(&worker.ledger.destinations[destination.number])
             }
+            for destination in parts.passThrough { destination.fillGauges() }
             return worker.snapshot()
         }
     }

@@ -266,9 +266,14 @@ final class StreamState {
         }
     }
 
-    /// A gRPC message says its length in its second to fifth byte; room for it is taken at once, up to 1 MiB, so that a
-    /// claim alone costs little. For bodies that are no gRPC messages the guess is harmless.
+    /// A gRPC message says its length in its second to fifth byte, other bodies in a field; room for it is taken at once, up to 1
+    /// MiB, so that a claim alone costs little. For bodies that are no gRPC messages the guess is harmless.
     private func reserve(_ stream: StreamState, _ bytes: UnsafeBufferPointer<UInt8>) {
+        if let field = stream.headers.first("content-length") {
+            let length = field.prefix(9).reduce(0) { $0 * 10 + Int($1 & 0x0f) }
+            stream.body.reserveCapacity(min(length, 1 << 20))
+            return
+        }
         guard bytes.count >= 5, unsafe bytes[0] <= 1 else { return }
         let declared = unsafe Int(bytes[1]) << 24 | Int(bytes[2]) << 16 | Int(bytes[3]) << 8 | Int(bytes[4])
         stream.body.reserveCapacity(min(declared + 5, 1 << 20))

@@ -22,7 +22,8 @@ internal import Glibc
         var bytes = count * MemoryLayout<Element>.stride
         let wantsHuge = hugePages && bytes >= hugePage
         let unit = wantsHuge ? hugePage : 4096
-        bytes = (bytes + unit - 1) / unit * unit
+        // The end is not rounded up to a huge page: small pages serve what is left over.
+        bytes = (bytes + 4095) / 4096 * 4096
         // Room for one more unit lets the start be aligned to it.
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         let mapped = unsafe mmap(nil, bytes + unit, PROT_READ | PROT_WRITE, flags, -1, 0)

@@ -10,11 +10,21 @@ package enum InflateError: Error, Sendable, Equatable {
     case tooLarge
 }
 
-/// Expands gzip (RFC 1952, several members allowed) or zlib streams; one per worker, reused.
+/// How compressed bytes are wrapped.
+package enum DeflateWrapping: Sendable {
+    /// RFC 1952.
+    case gzip
+    /// RFC 1950, or without any wrapping (RFC 1951): what comes as HTTP's `deflate`, told apart by the first two bytes.
+    case deflate
+}
+
+/// Expands gzip (several members allowed), zlib or raw deflate streams; one per worker, reused.
 ///
 /// zlib keeps a pointer to the `z_stream`, so that lives on the heap and never moves. About 110 KB once used.
 @safe package struct Inflater: ~Copyable {
     private static let scratchBytes = 64 << 10
+    /// zlib's code for a wrapping, with the largest window: 15 for zlib's own, 16 more for gzip's, negative for none.
+    private static let gzipWindowBits: Int32 = 15 + 16
     private let stream: UnsafeMutablePointer<z_stream>
     /// zlib writes here; from here whole pieces go to the output.
     private let scratch: UnsafeMutablePointer<UInt8>
@@ -23,8 +33,7 @@ package enum InflateError: Error, Sendable, Equatable {
         unsafe stream = .allocate(capacity: 1)
         unsafe stream.initialize(to: z_stream())
         unsafe scratch = .allocate(capacity: Inflater.scratchBytes)
-        // 15 + 32: gzip or zlib, told apart by the header.
-        let code = unsafe tg_inflate_init(stream, 47)
+        let code = unsafe tg_inflate_init(stream, Inflater.gzipWindowBits)
         precondition(code == Z_OK, "zlib has no memory to start with")
     }
 
@@ -35,21 +44,32 @@ package enum InflateError: Error, Sendable, Equatable {
     }
 
     /// The whole expanded content of `bytes`. Never produces more than `limit` bytes, whatever the input claims.
-    package mutating func inflate(_ bytes: Span<UInt8>, limit: Int) throws(InflateError) -> [UInt8] {
+    package mutating func inflate(
+        _ bytes: Span<UInt8>, as wrapping: DeflateWrapping = .gzip, limit: Int
+    ) throws(InflateError) -> [UInt8] {
+        var windowBits = Inflater.gzipWindowBits
+        if wrapping == .deflate { windowBits = Inflater.isZlib(bytes) ? 15 : -15 }
+        unsafe inflateReset2(stream, windowBits)
         var output: [UInt8] = []
         var failure: InflateError? = nil
         unsafe bytes.withUnsafeBufferPointer { input in
-            failure = unsafe run(input, limit: limit, into: &output)
+            failure = unsafe run(input, isGzip: wrapping == .gzip, limit: limit, into: &output)
         }
         if let failure { throw failure }
         return output
     }
 
+    /// RFC 1950 §2.2: method 8, and a check sum over both bytes. A raw stream would have to begin with a stored block whose padding
+    /// is not zero to look the same, which no encoder writes.
+    private static func isZlib(_ bytes: Span<UInt8>) -> Bool {
+        guard bytes.count >= 2 else { return false }
+        return bytes[0] & 0x0f == 8 && (Int(bytes[0]) << 8 | Int(bytes[1])) % 31 == 0
+    }
+
     private func run(
-        _ input: UnsafeBufferPointer<UInt8>, limit: Int, into output: inout [UInt8]
+        _ input: UnsafeBufferPointer<UInt8>, isGzip: Bool, limit: Int, into output: inout [UInt8]
     ) -> InflateError? {
         guard let start = input.baseAddress, input.count > 0 else { return .truncated }
-        unsafe inflateReset(stream)
         unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: start)
         unsafe stream.pointee.avail_in = UInt32(truncatingIfNeeded: input.count)
         output.reserveCapacity(min(limit, input.count * 4))
@@ -65,7 +85,7 @@ package enum InflateError: Error, Sendable, Equatable {
             case Z_STREAM_END:
                 if left == 0 { return nil }
                 // RFC 1952 §2.2: another member may follow; anything else is not gzip.
-                guard left >= 2, let next = unsafe stream.pointee.next_in, unsafe next[0] == 0x1f,
+                guard isGzip, left >= 2, let next = unsafe stream.pointee.next_in, unsafe next[0] == 0x1f,
                     unsafe next[1] == 0x8b
                 else { return .corrupt }
                 unsafe inflateReset(stream)

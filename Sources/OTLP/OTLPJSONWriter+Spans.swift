@@ -6,8 +6,7 @@ extension OTLPJSONWriter {
         var resources: [Range<Int>] = []
         var scopeSpans: [Range<Int>] = []
         var schemaURL = 0..<0
-        var reader = FieldReader(bytes, message)
-        while let field = try reader.next() {
+        try eachField(bytes, [message]) { field in
             switch field.tag {
             case 0x0a: resources.append(field.payload)
             case 0x12: scopeSpans.append(field.payload)
@@ -34,11 +33,8 @@ extension OTLPJSONWriter {
         try attributes(
             bytes, messages, 0x0a, depth: MessageSchema.resourceHeaderDepth + 2, &object, &output)
         var dropped: UInt32 = 0
-        for message in messages {
-            var reader = FieldReader(bytes, message)
-            while let field = try reader.next() {
-                if field.tag == 0x10 { dropped = UInt32(truncatingIfNeeded: field.value) }
-            }
+        try eachField(bytes, messages) { field in
+            if field.tag == 0x10 { dropped = UInt32(truncatingIfNeeded: field.value) }
         }
         number("droppedAttributesCount", dropped, &object, &output)
         let entities = try repeated(bytes, messages, 0x1a)
@@ -75,8 +71,7 @@ extension OTLPJSONWriter {
         var scopes: [Range<Int>] = []
         var spans: [Range<Int>] = []
         var schemaURL = 0..<0
-        var reader = FieldReader(bytes, message)
-        while let field = try reader.next() {
+        try eachField(bytes, [message]) { field in
             switch field.tag {
             case 0x0a: scopes.append(field.payload)
             case 0x12: spans.append(field.payload)
@@ -101,15 +96,12 @@ extension OTLPJSONWriter {
         var name = 0..<0
         var version = 0..<0
         var dropped: UInt32 = 0
-        for message in messages {
-            var reader = FieldReader(bytes, message)
-            while let field = try reader.next() {
-                switch field.tag {
-                case 0x0a: name = field.payload
-                case 0x12: version = field.payload
-                case 0x20: dropped = UInt32(truncatingIfNeeded: field.value)
-                default: break
-                }
+        try eachField(bytes, messages) { field in
+            switch field.tag {
+            case 0x0a: name = field.payload
+            case 0x12: version = field.payload
+            case 0x20: dropped = UInt32(truncatingIfNeeded: field.value)
+            default: break
             }
         }
         output.append(UInt8(ascii: "{"))
@@ -204,14 +196,11 @@ extension OTLPJSONWriter {
     ) throws(WalkError) {
         var description = 0..<0
         var code: Int32 = 0
-        for message in messages {
-            var reader = FieldReader(bytes, message)
-            while let field = try reader.next() {
-                switch field.tag {
-                case 0x12: description = field.payload
-                case 0x18: code = Int32(truncatingIfNeeded: field.value)
-                default: break
-                }
+        try eachField(bytes, messages) { field in
+            switch field.tag {
+            case 0x12: description = field.payload
+            case 0x18: code = Int32(truncatingIfNeeded: field.value)
+            default: break
             }
         }
         output.append(UInt8(ascii: "{"))
@@ -227,8 +216,7 @@ extension OTLPJSONWriter {
         var timestamp: UInt64 = 0
         var name = 0..<0
         var dropped: UInt32 = 0
-        var reader = FieldReader(bytes, message)
-        while let field = try reader.next() {
+        try eachField(bytes, [message]) { field in
             switch field.tag {
             case 0x09: timestamp = field.value
             case 0x12: name = field.payload
@@ -254,8 +242,7 @@ extension OTLPJSONWriter {
         var traceState = 0..<0
         var dropped: UInt32 = 0
         var flags: UInt32 = 0
-        var reader = FieldReader(bytes, message)
-        while let field = try reader.next() {
+        try eachField(bytes, [message]) { field in
             switch field.tag {
             case 0x0a: traceID = field.payload
             case 0x12: spanID = field.payload

@@ -51,13 +51,20 @@ package enum OTLPJSONWriter {
         _ bytes: Span<UInt8>, _ messages: [Range<Int>], _ tag: UInt64
     ) throws(WalkError) -> [Range<Int>] {
         var found: [Range<Int>] = []
-        for message in messages {
-            var reader = FieldReader(bytes, message)
-            while let field = try reader.next() {
-                if field.tag == tag { found.append(field.payload) }
-            }
+        try eachField(bytes, messages) { field in
+            if field.tag == tag { found.append(field.payload) }
         }
         return found
+    }
+
+    /// Shows every field of all occurrences of a message, in order.
+    static func eachField(
+        _ bytes: Span<UInt8>, _ messages: [Range<Int>], _ visit: (FieldReader.Field) -> Void
+    ) throws(WalkError) {
+        for message in messages {
+            var reader = FieldReader(bytes, message)
+            while let field = try reader.next() { visit(field) }
+        }
     }
 
     /// Appends an array of items.

@@ -30,21 +30,26 @@ package struct Decision: Sendable, Equatable {
 /// sets, not over all; with ids spread by a keyed hash an entry lives for about 0.7 to 1.3 times as long as in an exact one.
 /// A set is three cache lines: the first has the eight states with 12 bits of hash each, so that looking for what is not there,
 /// the usual case, touches one line. Owned by one shard; 24 bytes per entry, used as it fills.
-struct DecisionCache: ~Copyable {
+package struct DecisionCache: ~Copyable {
     private static let ways = 8
     /// Eight states, then eight ids of two words.
     private static let setWords = 24
     private var words: PagedBuffer<UInt64>
-    private let setMask: Int
+    private let setCount: Int
     private(set) var count = 0
 
-    /// A cache for at least `capacity` decisions (rounded up to a power of two), or nil for none.
+    /// A cache for at least `capacity` decisions (rounded up to whole sets of eight), or nil for none.
     init?(capacity: Int) {
         guard capacity > 0 else { return nil }
-        var sets = 1
-        while sets * Self.ways < capacity { sets <<= 1 }
-        setMask = sets - 1
-        words = PagedBuffer(count: sets * Self.setWords)
+        setCount = Self.sets(capacity)
+        words = PagedBuffer(count: setCount * Self.setWords)
+    }
+
+    private static func sets(_ capacity: Int) -> Int { min((capacity - 1) / ways + 1, Int(UInt32.max)) }
+
+    /// Bytes of memory that a cache for so many decisions takes once it is full.
+    package static func memoryBytes(capacity: Int) -> Int {
+        capacity > 0 ? sets(capacity) * setWords * MemoryLayout<UInt64>.stride : 0
     }
 
     /// Bytes of memory that the cache takes once it is in use.
@@ -111,7 +116,9 @@ struct DecisionCache: ~Copyable {
     /// The lowest bits of the hash, which the set number leaves out.
     private static func tag(_ hash: UInt64) -> UInt64 { (hash & 0xfff) << 12 }
 
+    /// 32 bits of the hash spread evenly over any number of sets (Lemire's multiply-shift range reduction).
     private func set(_ hash: UInt64) -> Int {
-        (Int(truncatingIfNeeded: hash >> 20) & setMask) * Self.setWords
+        let bits = UInt64(UInt32(truncatingIfNeeded: hash >> 20))
+        return Int(truncatingIfNeeded: (bits &* UInt64(setCount)) >> 32) * Self.setWords
     }
 }

@@ -11,6 +11,7 @@ package struct PolicyBuilder {
     package private(set) var path = ""
     private let states: PolicyStates
     private var depth = 0
+    private var statesTaken: [String: Int] = [:]
     private var expressions: [String: RegularExpression] = [:]
     private(set) var compositeSubPolicies: [String] = []
 
@@ -71,8 +72,12 @@ package struct PolicyBuilder {
     // MARK: state
 
     /// What the policy remembers; the same object as before if the policy was there before with these settings.
-    package func state<State: PolicyState>(_ type: String, settings: String, make: () -> State) -> State {
-        states.state(path: path, type: type, settings: settings, make: make)
+    package mutating func state<State: PolicyState>(_ type: String, settings: String, make: () -> State) -> State {
+        // Policies with the same path (nested ones may have equal names) each have their own.
+        let key = "\(path)\u{0}\(type)\u{0}\(settings)"
+        statesTaken[key, default: 0] += 1
+        let number = statesTaken[key] ?? 1
+        return states.state(path: path, type: type, settings: number == 1 ? settings : "\(settings)#\(number)", make: make)
     }
 
     /// The number by which a composite names the sub-policy that sampled.

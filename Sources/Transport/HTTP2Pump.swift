@@ -6,23 +6,51 @@ package import NativeCore
 /// Pending output stays inside the session (a few hundred bytes per open stream, or the unsent part of a request) until the
 /// channel is writable again, so a peer that does not read costs a bounded amount.
 ///
-/// Writing to a channel may call its handler back (writability, closing), so the session is never held meanwhile: the owner
-/// takes frames, then writes them. `HTTP2Pump` remembers that it is at work, and a call from within does nothing.
-package struct HTTP2Pump {
+/// Writing to a channel may call its handler back (writability, closing), so the session is never held meanwhile: frames are taken
+/// from it, then written. A call from within such a callback does nothing.
+package final class HTTP2Pump {
+    /// What a run found.
+    package enum Outcome {
+        /// Everything is written, or the peer takes no more for now.
+        case done
+        /// A run is under way already, further up the stack.
+        case busy
+        /// The session is beyond use.
+        case broken
+    }
+
     /// Frames are gathered into writes of about this size.
     private static let writeBytes = 256 << 10
     private var isAtWork = false
 
     package init() {}
 
-    /// Whether the owner may begin; it must call `end()` when it is done.
-    package mutating func begin() -> Bool {
-        if isAtWork { return false }
+    /// Writes what the session has to say.
+    ///
+    /// - Parameter next: takes the next frames from the session; see `frames`.
+    package func run(
+        _ context: ChannelHandlerContext, _ next: () throws(HTTP2SessionError) -> ByteBuffer?
+    ) -> Outcome {
+        if isAtWork { return .busy }
         isAtWork = true
-        return true
+        defer { isAtWork = false }
+        var wrote = true
+        while wrote {
+            wrote = false
+            while context.channel.isWritable {
+                do {
+                    guard let frames = try next() else { break }
+                    context.write(NIOAny(frames), promise: nil)
+                    wrote = true
+                } catch {
+                    return .broken
+                }
+            }
+            // What the flush lets out may make room for more.
+            if wrote { context.flush() }
+        }
+        return .done
     }
-
-    package mutating func end() { isAtWork = false }
 
     /// The next frames of a session, or nil when it has nothing to say.
     ///

@@ -19,7 +19,7 @@ package final class MemoryBudget: Sendable {
     private static let leisurelyRefresh: Int64 = 1_000_000_000
 
     /// What a process of ours takes before it does anything: program text, runtime, stacks. Measured: 26 to 30 MiB.
-    private static let baselineBytes = 28 << 20
+    package static let baselineBytes = 28 << 20
 
     package init(limitBytes: Int, softLimitBytes: Int) {
         self.limitBytes = limitBytes
@@ -37,6 +37,9 @@ package final class MemoryBudget: Sendable {
 
     /// Messages that were let in are on their way and will need so many bytes more; negative when they are here or gone.
     package func promise(_ bytes: Int) { promised.add(bytes, ordering: .relaxed) }
+
+    /// Bytes that are set aside for messages on their way.
+    package var promisedBytes: Int { promised.load(ordering: .relaxed) }
 
     /// A worker's mapped memory changed by so many bytes.
     package func mappedChanged(by bytes: Int) { mapped.add(bytes, ordering: .relaxed) }

@@ -20,10 +20,4 @@ import Testing
         let again = table.next(5, cursor: &cursor)
         #expect(again == 9)
     }
-
-    @Test func varintSizes() {
-        for (value, size) in [(0, 1), (127, 1), (128, 2), (16383, 2), (16384, 3), (2_097_152, 4)] {
-            #expect(varintSize(value) == size)
-        }
-    }
 }

@@ -12,7 +12,7 @@ from harness.program import tailgate
 
 
 def good(**changes):
-    return configuration(4317, 8888, {"otlp/store": otlp("127.0.0.1:14317")}, changes=changes)
+    return configuration(4317, 4318, 8888, {"otlp/store": otlp("127.0.0.1:14317")}, changes=changes)
 
 
 def write(directory, config):

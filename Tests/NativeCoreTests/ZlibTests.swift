@@ -43,8 +43,10 @@ enum Gzip {
 final class TestInflater {
     var inflater = Inflater()
 
-    func inflate(_ bytes: [UInt8], limit: Int = 1 << 24) -> Result<[UInt8], InflateError> {
-        do throws(InflateError) { return .success(try inflater.inflate(bytes.span, limit: limit)) } catch { return .failure(error) }
+    func inflate(
+        _ bytes: [UInt8], as wrapping: DeflateWrapping = .gzip, limit: Int = 1 << 24
+    ) -> Result<[UInt8], InflateError> {
+        do throws(InflateError) { return .success(try inflater.inflate(bytes.span, as: wrapping, limit: limit)) } catch { return .failure(error) }
     }
 }
 
@@ -58,8 +60,14 @@ func gzipped(_ bytes: [UInt8], level: Int32 = 1, prefix: Int = 0) -> [UInt8] {
         let inflater = TestInflater()
         #expect(inflater.inflate(Gzip.member([])) == .success([]))
         #expect(inflater.inflate(Gzip.member([1, 2, 3])) == .success([1, 2, 3]))
-        #expect(inflater.inflate(Gzip.zlib(pattern(1000))) == .success(pattern(1000)))
-        #expect(inflater.inflate(Gzip.zlib([])) == .success([]))
+        #expect(inflater.inflate(Gzip.zlib(pattern(1000)), as: .deflate) == .success(pattern(1000)))
+        #expect(inflater.inflate(Gzip.zlib([]), as: .deflate) == .success([]))
+        #expect(inflater.inflate(Gzip.stored(pattern(1000)), as: .deflate) == .success(pattern(1000)))
+        // Each takes its own wrapping only, also right after the other.
+        #expect(inflater.inflate(Gzip.zlib([1])) == .failure(.corrupt))
+        #expect(inflater.inflate(Gzip.member([1]), as: .deflate) == .failure(.corrupt))
+        #expect(inflater.inflate(Gzip.zlib([1]) + [0x1f, 0x8b], as: .deflate) == .failure(.corrupt))
+        #expect(inflater.inflate(Gzip.member([1, 2, 3])) == .success([1, 2, 3]))
     }
 
     @Test func severalMembers() {
@@ -73,12 +81,16 @@ func gzipped(_ bytes: [UInt8], level: Int32 = 1, prefix: Int = 0) -> [UInt8] {
 
     @Test func truncatedAnywhere() {
         let inflater = TestInflater()
-        for whole in [gzipped(pattern(5000)), Gzip.member(pattern(100)), Gzip.zlib(pattern(100))] {
+        for (whole, wrapping) in [
+            (gzipped(pattern(5000)), DeflateWrapping.gzip), (Gzip.member(pattern(100)), .gzip),
+            (Gzip.zlib(pattern(100)), .deflate), (Gzip.stored(pattern(100)), .deflate),
+        ] {
             for length in 0..<whole.count where length < 40 || length > whole.count - 40 {
-                #expect(inflater.inflate(Array(whole[..<length])) == .failure(.truncated), "\(length) of \(whole.count)")
+                let result = inflater.inflate(Array(whole[..<length]), as: wrapping)
+                #expect(result == .failure(.truncated), "\(length) of \(whole.count)")
             }
             // It works again after each failure.
-            #expect(inflater.inflate(whole) != .failure(.truncated))
+            #expect(inflater.inflate(whole, as: wrapping) != .failure(.truncated))
         }
     }
 
@@ -89,7 +101,7 @@ func gzipped(_ bytes: [UInt8], level: Int32 = 1, prefix: Int = 0) -> [UInt8] {
         #expect(inflater.inflate([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]) == .failure(.corrupt))
         #expect(inflater.inflate([0x1f, 0x8b, 7, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0xff, 0xff]) == .failure(.corrupt))
         // A zlib stream that wants a preset dictionary.
-        #expect(inflater.inflate([0x78, 0x20 | 0x1b, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6]) == .failure(.corrupt))
+        #expect(inflater.inflate([0x78, 0x20 | 0x1b, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6], as: .deflate) == .failure(.corrupt))
         #expect(inflater.inflate(Gzip.member([7])) == .success([7]))
     }
 

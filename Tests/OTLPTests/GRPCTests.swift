@@ -3,56 +3,6 @@ import Testing
 @testable import OTLP
 
 @Suite struct GRPCTests {
-    /// All events of a stream that comes in chunks of `size` bytes; payload pieces joined.
-    private func events(
-        _ stream: [UInt8], chunk size: Int, maximum: Int = 1000
-    ) throws -> (events: [String], isComplete: Bool) {
-        var deframer = GRPCMessageDeframer(maximumLength: maximum)
-        var found: [String] = []
-        var message: [UInt8] = []
-        for start in stride(from: 0, to: stream.count, by: size) {
-            let chunk = Array(stream[start..<min(start + size, stream.count)])
-            var offset = 0
-            while let event = try deframer.next(chunk.span, from: &offset) {
-                switch event {
-                case .begin(let length, let isCompressed):
-                    found.append("\(length) \(isCompressed)")
-                    message = []
-                case .payload(let range): message += chunk[range]
-                case .end: found.append(ascii(message))
-                }
-            }
-            #expect(offset == chunk.count)
-        }
-        return (found, deframer.isBetweenMessages)
-    }
-
-    @Test func messagesComeOutWhereverChunksAreCut() throws {
-        var stream: [UInt8] = []
-        for (text, isCompressed) in [("hello", false), ("", false), ("wor", true)] {
-            GRPCFraming.appendPrefix(
-                length: text.utf8.count, isCompressed: isCompressed, to: &stream)
-            stream += Array(text.utf8)
-        }
-        for size in 1...stream.count {
-            let result = try events(stream, chunk: size)
-            #expect(result.events == ["5 false", "hello", "0 false", "", "3 true", "wor"])
-            #expect(result.isComplete)
-        }
-        #expect(try !events(Array(stream.dropLast()), chunk: 3).isComplete)
-        #expect(try !events([0], chunk: 1).isComplete)
-    }
-
-    @Test func badPrefixesFailAtOnce() {
-        #expect(throws: GRPCMessageDeframer.Failure.messageTooLarge(declared: 1001)) {
-            try events([0, 0, 0, 3, 0xe9], chunk: 1)
-        }
-        #expect(throws: GRPCMessageDeframer.Failure.messageTooLarge(declared: 0xffff_ffff)) {
-            try events([1, 255, 255, 255, 255], chunk: 5)
-        }
-        #expect(throws: GRPCMessageDeframer.Failure.badFlag(2)) { try events([2], chunk: 1) }
-    }
-
     @Test func percentCoding() {
         let message = Array("50 % of \u{e9}\n~\u{7f}".utf8)
         let coded = GRPCHeaders.encodeMessage(message.span)

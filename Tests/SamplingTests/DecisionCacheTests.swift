@@ -13,10 +13,26 @@ import Testing
         #expect(zero && negative)
     }
 
-    @Test(arguments: [(1, 8), (8, 8), (9, 16), (1000, 1024), (1024, 1024), (1025, 2048)])
+    @Test(arguments: [(1, 8), (8, 8), (9, 16), (1000, 1000), (1001, 1008), (200_000, 200_000)])
     func capacityIsRoundedUp(asked: Int, given: Int) {
         let capacity = DecisionCache(capacity: asked)?.capacity
         #expect(capacity == given)
+        #expect(DecisionCache.memoryBytes(capacity: asked) == given * 24)
+    }
+
+    /// Any number of sets is used evenly, also by a shard that owns a part of the hashes.
+    @Test(arguments: [0, 3] as [UInt64])
+    func setsFillEvenly(shard: UInt64) throws {
+        guard var cache = DecisionCache(capacity: 24_000) else { return }
+        var random = SeededGenerator(7)
+        for _ in 0..<12_000 {
+            // Shard `shard` of 4: the highest two bits of its hashes are the same.
+            let hash = random.next() >> 2 | shard << 62
+            cache.insert(
+                TraceID(high: random.next(), low: hash), hash: hash, Decision(verdict: .sampled, policy: 0), second: 1)
+        }
+        // Sets of 8 with 4 on average, Poisson: 2.1 % of sets would overflow. Uneven use would lose far more.
+        #expect(cache.count > 11_500)
     }
 
     @Test func everyDecisionComesBackAsItWas() {

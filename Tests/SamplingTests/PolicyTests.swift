@@ -207,7 +207,7 @@ private let someTrace = TraceID(high: 0x0102, low: 0x0304)
         (75, 13_835_058_055_282_163_711), (90, 16_602_069_666_338_596_863),
         (99, 18_262_276_632_972_455_935), (99.9, 18_428_297_329_635_844_095),
         (99.99999, 18_446_742_229_035_143_167), (0, 0), (-1, 0), (.nan, 0), (100, .max), (101, .max), (.infinity, .max),
-        (5e-324, 0), (1e-300, 0),
+        (.leastNonzeroMagnitude, 0), (1e-300, 0),
     ] as [(Double, UInt64)])
     func thresholds(percentage: Double, threshold: UInt64) {
         #expect(ProbabilisticPolicy.threshold(percentage: percentage) == threshold)

@@ -8,8 +8,8 @@ import Testing
 
 /// What the header fields of a request lead to: the oracle is what grpc-go answers.
 @Suite struct GRPCCallTests {
-    static func read(_ headers: HTTP2Headers) -> Result<GRPCCall, GRPCRefusal> {
-        do throws(GRPCRefusal) { return .success(try GRPCCall(headers)) } catch { return .failure(error) }
+    static func read(_ headers: HTTP2Headers) -> Result<GRPCCall, RequestRefusal> {
+        do throws(RequestRefusal) { return .success(try GRPCCall(headers)) } catch { return .failure(error) }
     }
 
     @Test(arguments: [
@@ -135,8 +135,8 @@ import Testing
         ([0, 255, 255, 255, 255, 1], .identity, .refused(.internal)),
     ] as [([UInt8], GRPCEncoding, Expected)])
     func table(body: [UInt8], declared: GRPCEncoding, expected: Expected) {
-        do throws(GRPCRefusal) {
-            let (start, encoding) = try ServerConnection.unframe(body, encoding: declared)
+        do throws(RequestRefusal) {
+            let (start, encoding) = try GRPCCall.unframe(body, encoding: declared)
             #expect(start == 5 && expected == .message(encoding))
         } catch {
             #expect(error.reason == .badFraming && expected == .refused(error.status) && error.retryAfter == nil)
@@ -147,7 +147,7 @@ import Testing
 @Suite struct GRPCReplyTests {
     /// The vector of otlp.md §2: UNAVAILABLE "busy" + 3 s, in both trailers.
     @Test func retryInfoInBothTrailers() {
-        let fields = GRPCReplies.refusal(GRPCRefusal(.memory, .unavailable, "busy", retryAfter: 3_000_000_000))
+        let fields = GRPCReplies.refusal(RequestRefusal(.memory, .unavailable, "busy", retryAfter: 3_000_000_000))
         #expect(header(fields, ":status") == "200" && header(fields, "content-type") == "application/grpc")
         #expect(header(fields, "grpc-status") == "14" && header(fields, "grpc-message") == "busy")
         #expect(
@@ -158,18 +158,18 @@ import Testing
     }
 
     @Test func withoutRetryInfoTheTrailersAreAbsent() {
-        let fields = GRPCReplies.refusal(GRPCRefusal(.messageTooLarge, .resourceExhausted, "too large"))
+        let fields = GRPCReplies.refusal(RequestRefusal(.messageTooLarge, .resourceExhausted, "too large"))
         #expect(header(fields, "grpc-status") == "8")
         #expect(header(fields, "grpc-status-details-bin") == nil && header(fields, "google.rpc.retryinfo-bin") == nil)
     }
 
     @Test func messagesArePercentEncoded() {
-        let fields = GRPCReplies.refusal(GRPCRefusal(.malformed, .invalidArgument, "50 % \u{1}é\n"))
+        let fields = GRPCReplies.refusal(RequestRefusal(.malformed, .invalidArgument, "50 % \u{1}é\n"))
         #expect(header(fields, "grpc-message") == "50 %25 %01%C3%A9%0A")
     }
 
     @Test func pseudoFieldsStandFirst() {
-        let fields = GRPCReplies.refusal(GRPCRefusal(.wrongHTTPMethod, .internal, "x", httpStatus: 405))
+        let fields = GRPCReplies.refusal(RequestRefusal(.wrongHTTPMethod, .internal, "x", httpStatus: 405))
         #expect(fields.name(at: 0).elementsEqual(":status".utf8) && header(fields, ":status") == "405")
     }
 

@@ -153,9 +153,9 @@ final class Node {
     func rejected(_ reason: RejectionReason) -> Int { worker.cells.value(of: plan.metrics.ingress.rejectedSpans[reason]) }
 
     /// `accept`, its answer as values.
-    func accept(_ message: [UInt8], encoding: GRPCEncoding = .identity) -> Result<SpanRejectionCounts, GRPCRefusal> {
-        do throws(GRPCRefusal) {
-            return .success(try worker.accept(body: [0, 0, 0, 0, 0] + message, payloadStart: 5, encoding: encoding, receiver: 0))
+    func accept(_ message: [UInt8], encoding: GRPCEncoding = .identity) -> Result<SpanRejectionCounts, RequestRefusal> {
+        do throws(RequestRefusal) {
+            return .success(try worker.accept(body: [0, 0, 0, 0, 0] + message, payloadStart: 5, form: BodyForm(encoding), receiver: 0))
         } catch {
             return .failure(error)
         }

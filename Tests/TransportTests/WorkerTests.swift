@@ -326,9 +326,9 @@ import Testing
                                     trace(round * 16 + $0), id: UInt64(number) + 1,
                                     milliseconds: ($0 + round) % 3 == 0 && number == 0 ? 2000 : 1)
                             }
-                            do throws(GRPCRefusal) {
+                            do throws(RequestRefusal) {
                                 _ = try worker.accept(
-                                    body: Encode.request(spans), payloadStart: 0, encoding: .identity, receiver: 0)
+                                    body: Encode.request(spans), payloadStart: 0, form: BodyForm(), receiver: 0)
                                 accepted.add(16)
                             } catch {
                                 if error.reason != .mailboxFull { Issue.record("\(error)") }

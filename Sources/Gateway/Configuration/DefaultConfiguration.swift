@@ -84,9 +84,9 @@ package enum DefaultConfiguration {
     }
 
     private static let beginning = #"""
-        # Tailgate's built-in configuration: useful without any backend. It takes OTLP/gRPC on port 4317, keeps what went
-        # wrong, what was slow and a tenth of the rest, and writes it to ./traces.jsonl. The keys are the OpenTelemetry
-        # Collector's.
+        # Tailgate's built-in configuration: useful without any backend. It takes OTLP over gRPC on port 4317 and over HTTP
+        # on 4318, keeps what went wrong, what was slow and a tenth of the rest, and writes it to ./traces.jsonl. The keys
+        # are the OpenTelemetry Collector's.
 
         receivers:
           otlp:
@@ -94,6 +94,8 @@ package enum DefaultConfiguration {
               grpc:
                 # All interfaces: write 0.0.0.0:4317.
                 endpoint: localhost:4317
+              http:
+                endpoint: localhost:4318
 
         processors:
           # Refuses new requests (clients retry) before memory runs out.

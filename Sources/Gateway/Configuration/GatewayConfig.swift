@@ -7,6 +7,8 @@ internal import ConfigTree
 package struct GatewayConfig: Sendable, Equatable {
     /// The one traces pipeline.
     package var pipeline: PipelineConfig
+    /// Metrics and logs that are passed on untouched.
+    package var passThrough: [PassThroughConfig] = []
     /// Nil if `service.extensions` does not name it.
     package var healthCheck: HealthCheckConfig?
     package var telemetry: TelemetryConfig
@@ -47,6 +49,27 @@ package struct PipelineConfig: Sendable, Equatable {
         self.memoryLimiter = memoryLimiter
         self.tailSampling = tailSampling
         self.batch = batch
+        self.exporters = exporters
+    }
+}
+
+/// A `metrics` or `logs` pipeline: what its receivers take goes to its exporters as it came.
+package struct PassThroughConfig: Sendable, Equatable {
+    package var id: ComponentID
+    package var signal: Signal
+    /// Receivers of the traces pipeline.
+    package var receivers: [ComponentID]
+    /// OTLP exporters, at least one.
+    package var exporters: [ExporterConfig]
+
+    package enum Signal: String, Sendable, CaseIterable {
+        case metrics, logs
+    }
+
+    package init(id: ComponentID, signal: Signal, receivers: [ComponentID], exporters: [ExporterConfig]) {
+        self.id = id
+        self.signal = signal
+        self.receivers = receivers
         self.exporters = exporters
     }
 }

@@ -3,19 +3,22 @@ internal import ConfigTree
 /// `receivers.otlp[/name]`.
 package struct OTLPReceiverConfig: Sendable, Equatable {
     package var id: ComponentID
-    /// `protocols.grpc`.
-    package var grpc: GRPCServerConfig
+    /// `protocols.grpc`; nil if it is not switched on.
+    package var grpc: GRPCServerConfig?
+    /// `protocols.http`; nil if it is not switched on.
+    package var http: HTTPServerConfig?
 
-    package init(id: ComponentID, grpc: GRPCServerConfig) {
+    package init(id: ComponentID, grpc: GRPCServerConfig?, http: HTTPServerConfig? = nil) {
         self.id = id
         self.grpc = grpc
+        self.http = http
     }
 }
 
 /// `protocols.grpc` of an OTLP receiver.
 package struct GRPCServerConfig: Sendable, Equatable {
-    /// Default `localhost:4317`. An empty host means all interfaces; port 0 lets the system choose.
-    package var endpoint = NetworkAddress(host: "localhost", port: 4317)
+    /// Default `localhost:4317`.
+    package var endpoint = ListenEndpoint.address(NetworkAddress(host: "localhost", port: 4317))
     /// The limit of one message, before and after inflating.
     ///
     /// The key is the Collector's `max_recv_msg_size_mib`, the default is not: the Collector takes 4 MiB, which refuses
@@ -54,23 +57,17 @@ package struct GRPCServerKeepalive: Sendable, Equatable {
 extension OTLPReceiverConfig {
     init(_ id: ComponentID, _ reader: inout ConfigReader) {
         self.id = id
-        grpc = GRPCServerConfig()
         if var protocols = reader.map("protocols") {
-            protocols.notSupported(
-                ["http"], because: "receive OTLP/gRPC with `grpc: {endpoint: ...}`")
-            // `http:` with nothing behind it switches the protocol on too.
-            if protocols.node("http")?.value == .null {
+            // A key with nothing behind it switches its protocol on too.
+            if var server = protocols.map("grpc") { grpc = GRPCServerConfig(&server) }
+            if var server = protocols.map("http") { http = HTTPServerConfig(&server) }
+            if protocols.keys.isEmpty {
                 protocols.error(
-                    "`http` is not in Tailgate yet: receive OTLP/gRPC with `grpc: {endpoint: ...}`", key: "http")
-            }
-            if var server = protocols.map("grpc") {
-                grpc = GRPCServerConfig(&server)
-            } else if protocols.keys.isEmpty {
-                protocols.error("no protocol is switched on; write `grpc:` below it, with or without settings")
+                    "no protocol is switched on; write `grpc:` or `http:` below it, with or without settings")
             }
             protocols.finish()
         } else {
-            reader.error("`protocols` is missing; write `protocols: {grpc: }`, with or without settings")
+            reader.error("`protocols` is missing; write `protocols: {grpc: , http: }`, with or without settings")
         }
         reader.finish()
     }
@@ -81,11 +78,7 @@ extension GRPCServerConfig {
     static let largestMessageMiB = 1024
 
     init(_ reader: inout ConfigReader) {
-        endpoint = reader.listenAddress("endpoint", default: endpoint)
-        let transport = reader.string("transport", default: "tcp")
-        if transport != "tcp" {
-            reader.error("`\(clipped(transport))` is not in Tailgate yet; `tcp` is", key: "transport")
-        }
+        endpoint = reader.listenEndpoint(default: NetworkAddress(host: "localhost", port: 4317))
         let mebibytes = reader.integer("max_recv_msg_size_mib", default: 0, in: 0...Self.largestMessageMiB)
         if mebibytes > 0 { maxReceiveMessageBytes = mebibytes << 20 }
         let streams = reader.integer("max_concurrent_streams", default: 0, in: 0...Int(UInt32.max))

@@ -20,52 +20,104 @@ struct ServiceReader {
         var telemetry = TelemetryConfig()
         if var section = service.map("telemetry") { telemetry = TelemetryConfig(&section) }
         let shutdownTimeout = service.duration("shutdown_timeout", default: 30_000_000_000, in: 0...3_600_000_000_000)
-        let pipeline = readPipelines(&service)
+        let (pipeline, passThrough) = readPipelines(&service)
         service.finish()
         guard let pipeline else { return nil }
-        return GatewayConfig(
+        var config = GatewayConfig(
             pipeline: pipeline, healthCheck: extensions.first?.config, telemetry: telemetry,
             shutdownTimeout: shutdownTimeout)
+        config.passThrough = passThrough
+        return config
     }
 
-    private func readPipelines(_ service: inout ConfigReader) -> PipelineConfig? {
+    private func readPipelines(_ service: inout ConfigReader) -> (PipelineConfig?, [PassThroughConfig]) {
         guard var section = service.map("pipelines") else {
             service.error(
                 "`pipelines` is missing; write `pipelines: {traces: {receivers: [...], processors: [...], exporters: [...]}}`"
             )
-            return nil
+            return (nil, [])
         }
         var pipelines: [(id: ComponentID, entry: ConfigEntry)] = []
+        var others: [(id: ComponentID, signal: PassThroughConfig.Signal, entry: ConfigEntry)] = []
         for entry in section.keys {
             let id = ComponentID(parsing: entry.key)
             if let id, id.type == "traces" {
                 pipelines.append((id, entry))
                 continue
             }
+            if let id, let signal = PassThroughConfig.Signal(rawValue: id.type) {
+                others.append((id, signal, entry))
+                continue
+            }
             let message =
-                switch id?.type {
-                case "metrics", "logs", "profiles": "Tailgate handles traces only; leave this pipeline to a Collector"
-                default: "unknown pipeline `\(clipped(entry.key))`; write `traces` or `traces/name`"
-                }
+                id?.type == "profiles"
+                ? "profiles are not in Tailgate yet; leave this pipeline to a Collector"
+                : "unknown pipeline `\(clipped(entry.key))`; write `traces`, `metrics` or `logs`, or one of these with a /name"
             problems.error(message, at: entry.keyPosition, keyPath: section.path(of: entry.key))
         }
         guard let first = pipelines.first else {
-            if section.keys.isEmpty {
-                section.error(
-                    "there is no pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`")
-            }
-            return nil
+            section.error(
+                "there is no traces pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`")
+            return (nil, [])
         }
         for extra in pipelines.dropFirst() {
             problems.error(
                 "several traces pipelines are not in Tailgate yet; keep one", at: extra.entry.keyPosition,
                 keyPath: section.path(of: extra.entry.key))
         }
-        guard var reader = section.map(first.entry.key) else { return nil }
-        return readPipeline(first.id, &reader, pipelines.count)
+        var passThrough: [PassThroughConfig] = []
+        for other in others {
+            guard var reader = section.map(other.entry.key) else { continue }
+            passThrough.append(readPassThrough(other.id, other.signal, &reader))
+        }
+        guard var reader = section.map(first.entry.key) else { return (nil, []) }
+        let pipeline = readPipeline(first.id, &reader, pipelines.count, passThrough.flatMap { $0.exporters.map(\.id) })
+        if let pipeline { check(passThrough, pipeline, &section) }
+        return (pipeline, passThrough)
     }
 
-    private func readPipeline(_ id: ComponentID, _ reader: inout ConfigReader, _ count: Int) -> PipelineConfig? {
+    /// A pipeline whose data is not looked into.
+    private func readPassThrough(
+        _ id: ComponentID, _ signal: PassThroughConfig.Signal, _ reader: inout ConfigReader
+    ) -> PassThroughConfig {
+        let receivers = resolve(references("receivers", &reader), .receiver, components.receivers)
+        if !reader.placedStrings("processors").isEmpty {
+            reader.error(
+                "\(signal.rawValue) are passed on untouched, so this pipeline can't have processors; leave the key out (memory is limited all the same)",
+                key: "processors")
+        }
+        var exporters: [ExporterConfig] = []
+        for exporter in resolve(references("exporters", &reader), .exporter, components.exporters) {
+            guard let config = exporter.config else { continue }
+            if case .otlp(let settings) = config.kind, settings.backend == .otlp {
+                exporters.append(config)
+            } else {
+                reader.error(
+                    "`\(exporter.id)` can't take \(signal.rawValue); an `otlp` exporter can", key: "exporters")
+            }
+        }
+        reader.finish()
+        return PassThroughConfig(id: id, signal: signal, receivers: receivers.map(\.id), exporters: exporters)
+    }
+
+    /// What pass-through pipelines and the traces pipeline have to agree on.
+    private func check(_ passThrough: [PassThroughConfig], _ pipeline: PipelineConfig, _ section: inout ConfigReader) {
+        for (number, other) in passThrough.enumerated() {
+            for receiver in other.receivers where !pipeline.receivers.contains(where: { $0.id == receiver }) {
+                section.error(
+                    "`\(other.id)` has the receiver `\(receiver)`, which `\(pipeline.id)` has not; a receiver without traces is not in Tailgate yet",
+                    key: "\(other.id)")
+            }
+            if passThrough[..<number].contains(where: { $0.signal == other.signal }) {
+                section.error(
+                    "several \(other.signal.rawValue) pipelines are not in Tailgate yet; keep one", key: "\(other.id)")
+            }
+        }
+    }
+
+    private func readPipeline(
+        _ id: ComponentID, _ reader: inout ConfigReader, _ count: Int, _ usedElsewhere: [ComponentID]
+    ) -> PipelineConfig? {
         let receivers = resolve(references("receivers", &reader), .receiver, components.receivers)
         let processorNames = reader.placedStrings("processors")
         let processors = resolve(processorNames, .processor, components.processors)
@@ -80,7 +132,7 @@ struct ServiceReader {
             let place = "service.pipelines.\(id)"
             reportUnused(components.receivers, receivers.map(\.id), place)
             reportUnused(components.processors, processors.map(\.id), place)
-            reportUnused(components.exporters, exporters.map(\.id), place)
+            reportUnused(components.exporters, exporters.map(\.id) + usedElsewhere, place)
         }
         reader.finish()
         return assemble(id, receivers.compactMap(\.config), processors, exporters.compactMap(\.config), &reader)

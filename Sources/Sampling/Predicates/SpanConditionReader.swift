@@ -52,8 +52,9 @@ package enum SpanConditionReader {
         readName(&block, &builder, &parts)
         readKindAndStatus(&block, &parts)
         readDuration(&block, &parts)
-        for (key, predicate) in [("root", SpanPredicate.isRoot), ("w3c_sampled", .w3cSampled)] where block.has(key) {
-            parts.append(block.bool(key, default: true) ? predicate : .not(predicate))
+        for (key, predicate) in [("root", SpanPredicate.isRoot), ("w3c_sampled", .w3cSampled)] {
+            let isWanted = block.bool(key, default: true)
+            if block.has(key) { parts.append(isWanted ? predicate : .not(predicate)) }
         }
         for var attribute in block.maps("attributes") {
             if let predicate = readAttribute(&attribute, &builder) { parts.append(predicate) }
@@ -69,12 +70,12 @@ package enum SpanConditionReader {
         {
             parts.append(.condition(SpanConditionUse(condition)))
         }
-        for (key, isAll) in [("any", false), ("all", true)] where block.has(key) {
+        for (key, isAll) in [("any", false), ("all", true)] {
             let inner = block.maps(key).compactMap { reader in
                 var reader = reader
                 return whole(&reader, &builder, depth)
             }
-            parts.append(isAll ? .all(inner) : .any(inner))
+            if block.has(key) { parts.append(isAll ? .all(inner) : .any(inner)) }
         }
         if var inner = block.map("not"), let predicate = whole(&inner, &builder, depth) { parts.append(.not(predicate)) }
         guard isWritten else {
@@ -91,11 +92,8 @@ package enum SpanConditionReader {
     }
 
     private static func readService(_ block: inout ConfigReader, _ parts: inout [SpanPredicate]) {
-        guard block.has("service") else {
-            _ = block.node("service")
-            return
-        }
         let services = Set(block.strings("service"))
+        guard block.has("service") else { return }
         parts.append(.attribute(AttributePredicate("service.name", .text(.oneOf(services)), place: .resource)))
     }
 
@@ -159,13 +157,15 @@ package enum SpanConditionReader {
             case .resource: .resource
             }
         var tests: [ValueTest] = []
-        if block.has("values") { tests.append(.text(.oneOf(Set(block.strings("values"))))) } else { _ = block.node("values") }
+        let values = Set(block.strings("values"))
+        if block.has("values") { tests.append(.text(.oneOf(values))) }
         let patterns = block.placedStrings("regex")
         if let pattern = builder.expression(patterns, block.problems) { tests.append(.text(.matches(pattern))) }
         let minimum = block.bound("min_value")
         let maximum = block.bound("max_value")
         if minimum != nil || maximum != nil { tests.append(.number(NumberRange(minimum, maximum))) }
-        if block.has("value") { tests.append(.bool(block.bool("value", default: true))) } else { _ = block.node("value") }
+        let value = block.bool("value", default: true)
+        if block.has("value") { tests.append(.bool(value)) }
         if tests.isEmpty { tests.append(.exists) }
         let parts = tests.map { SpanPredicate.attribute(AttributePredicate(key, $0, place: place)) }
         return parts.count == 1 ? parts[0] : .all(parts)

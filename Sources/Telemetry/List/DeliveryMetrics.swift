@@ -50,6 +50,40 @@ package struct DestinationMetrics: Sendable {
     }
 }
 
+/// A destination of a signal that is passed on.
+package struct PassThroughIdentity: Sendable, Equatable {
+    package var destination: DestinationIdentity
+    /// `metrics` or `logs`.
+    package var signal: String
+
+    package init(destination: DestinationIdentity, signal: String) {
+        self.destination = destination
+        self.signal = signal
+    }
+}
+
+extension DestinationMetrics {
+    /// For metrics and logs: the unit is the request, since nobody looks into them, and the families are others.
+    package init(
+        _ identity: PassThroughIdentity, in catalog: inout MetricCatalog
+    ) throws(MetricCatalogError) {
+        typealias List = MetricList
+        let (name, signal) = (identity.destination.name, identity.signal)
+        let label = "\(name) (\(signal))"
+        sentSpans = try catalog.counter(List.passedOnSentRequests, name, signal)
+        sendFailedSpans = try catalog.counter(List.passedOnFailedRequests, name, signal)
+        enqueueFailedSpans = try catalog.counter(List.passedOnEnqueueFailedRequests, name, signal)
+        queueSize = try catalog.gauge(List.exporterQueueSize, name, signal)
+        queueCapacity = try catalog.gauge(List.exporterQueueCapacity, name, signal)
+        inFlightRequests = try catalog.gauge(List.exporterInFlightRequests, name, signal)
+        attempts = try catalog.counters(List.exportAttempts, label)
+        duration = try catalog.histogram(List.exportDuration, label)
+        exportedBytes = try catalog.counter(List.exportedBytes, label)
+        queueBytes = try catalog.gauge(List.exportQueueBytes, label)
+        circuitOpen = try catalog.gauge(List.exportCircuitOpen, label)
+    }
+}
+
 /// What a worker counts when it assembles batches.
 package struct BatchMetrics: Sendable {
     /// Unit: spans.

@@ -266,6 +266,16 @@ extension MetricList {
         "tailgate_export_circuit_open", .gauge, labels: ["destination"],
         help: "1 while a destination is left alone after failures, else 0.")
 
+    static let passedOnSentRequests = MetricFamily(
+        "tailgate_passed_on_sent_requests_total", .counter, labels: ["exporter", "signal"],
+        help: "Requests of metrics or logs that a destination has taken.")
+    static let passedOnFailedRequests = MetricFamily(
+        "tailgate_passed_on_send_failed_requests_total", .counter, labels: ["exporter", "signal"],
+        help: "Requests of metrics or logs that a destination refused for good or did not take in time.")
+    static let passedOnEnqueueFailedRequests = MetricFamily(
+        "tailgate_passed_on_enqueue_failed_requests_total", .counter, labels: ["exporter", "signal"],
+        help: "Requests of metrics or logs that found no room in the queue of a destination.")
+
     private static let endpointLabels = ["exporter", "server_address", "server_port"]
     private static let batchBounds = [
         10, 25, 50, 75, 100, 250, 500, 750, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000,

@@ -11,6 +11,8 @@ package struct NodeMetricsSettings: Sendable {
     package var policyNames: [String] = []
     /// Exporters in the order of the ledger's cells.
     package var destinations: [DestinationIdentity] = []
+    /// Destinations of metrics and logs.
+    package var passThrough: [PassThroughIdentity] = []
     /// Id of the batch processor in the configuration.
     package var batchProcessor = "batch"
     /// Id of the memory limiter, nil if none is configured.
@@ -44,6 +46,8 @@ package struct NodeMetrics: Sendable {
     package let batch: BatchMetrics
     /// In the order of `NodeMetricsSettings.destinations`.
     package let destinations: [DestinationMetrics]
+    /// In the order of `NodeMetricsSettings.passThrough`. Their unit is the request.
+    package let passThrough: [DestinationMetrics]
     /// nil if no memory limiter is configured.
     package let memoryLimiter: MemoryLimiterMetrics?
     /// By worker. Unit: nanoseconds. Each is written by its own worker only.
@@ -86,6 +90,11 @@ package struct NodeMetrics: Sendable {
             destinations.append(try DestinationMetrics(destination, in: &catalog))
         }
         self.destinations = destinations
+        var passThrough: [DestinationMetrics] = []
+        for identity in settings.passThrough {
+            passThrough.append(try DestinationMetrics(identity, in: &catalog))
+        }
+        self.passThrough = passThrough
         ledger = try LedgerMetrics(
             destinationNames: settings.destinations.map(\.name), in: &catalog)
         reloads = try ReloadMetrics(in: &catalog)

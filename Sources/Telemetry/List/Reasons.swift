@@ -26,6 +26,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case mailboxFull = "mailbox_full"
     /// `num_traces` traces wait for their decision, and `block_on_overflow` is set.
     case traceLimit = "trace_limit"
+    /// The queues of all exporters that the request would go to are full.
+    case queueFull = "queue_full"
     /// Starting or shutting down.
     case notServing = "not_serving"
     /// The client's deadline passed first.

@@ -23,6 +23,7 @@ package struct IngressMetrics: Sendable {
     package let rejectedSpans: LabelledCounters<RejectionReason>
     package let receivedIdentityBytes: CounterID
     package let receivedGzipBytes: CounterID
+    package let receivedDeflateBytes: CounterID
     package let inflatedBodyBytes: CounterID
     package let connections: GaugeID
     package let connectionsOpened: CounterID
@@ -40,6 +41,7 @@ package struct IngressMetrics: Sendable {
         rejectedSpans = try catalog.counters(List.rejectedSpans)
         receivedIdentityBytes = try catalog.counter(List.receivedBodyBytes, "identity")
         receivedGzipBytes = try catalog.counter(List.receivedBodyBytes, "gzip")
+        receivedDeflateBytes = try catalog.counter(List.receivedBodyBytes, "deflate")
         inflatedBodyBytes = try catalog.counter(List.inflatedBodyBytes)
         connections = try catalog.gauge(List.connections)
         connectionsOpened = try catalog.counter(List.connectionsOpened)

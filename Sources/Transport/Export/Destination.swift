@@ -18,6 +18,8 @@ package final class Destination {
     private let metrics: DestinationMetrics
     private let cells: MetricCells
     private let logger: Logger
+    /// What is lost when something is lost, for the log.
+    private let carries: String
     private var generator = SystemRandomNumberGenerator()
     private var timer: Scheduled<Void>?
     private var timerAt: Int64 = .max
@@ -34,7 +36,8 @@ package final class Destination {
     ///   - cells: of the worker on whose loop this lives.
     package init(
         name: String, number: Int, eventLoop: any EventLoop, queue: QueueSettings, retry: RetrySettings,
-        sender: any ExportSender, metrics: DestinationMetrics, cells: MetricCells, logger: Logger
+        sender: any ExportSender, metrics: DestinationMetrics, cells: MetricCells, logger: Logger,
+        carries: String = "sampled spans"
     ) {
         self.name = name
         self.number = number
@@ -45,6 +48,7 @@ package final class Destination {
         self.metrics = metrics
         self.cells = cells
         self.logger = logger
+        self.carries = carries
     }
 
     private var now: Int64 { Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds) }
@@ -167,7 +171,7 @@ package final class Destination {
         lastLossLog[reason] = now
         let total = unloggedLosses.removeValue(forKey: reason) ?? 0
         logger.error(
-            "sampled spans lost",
+            "\(carries) lost",
             metadata: ["exporter": "\(name)", "spans": "\(total)", "reason": "\(reason.rawValue)"])
     }
 
@@ -207,6 +211,11 @@ package final class Destination {
         ledger.queued = queue.depth.spans
         ledger.sent = queue.sentSpans
         for reason in LossReason.allCases { ledger.setLost(queue.lostSpans(reason), reason) }
+        fillGauges()
+    }
+
+    /// Enters the gauges alone: for what is in no ledger.
+    package func fillGauges() {
         let depth = queue.depth
         cells.set(metrics.queueSize, queue.usedCapacity)
         cells.set(metrics.queueCapacity, queueSettings.queueSize)

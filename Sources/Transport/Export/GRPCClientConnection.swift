@@ -13,7 +13,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     }
 
     private var session: HTTP2Session
-    private var pumping = HTTP2Pump()
+    private let pumping = HTTP2Pump()
     private var context: ChannelHandlerContext?
     private var calls: [Int32: OpenCall] = [:]
     private var isGone = false
@@ -149,26 +149,11 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     /// Writes what the session has to say, as far as the peer takes it.
     private func pump() {
-        guard let context, !isGone, pumping.begin() else { return }
-        var wrote = true
-        var isBroken = false
-        while wrote && !isBroken {
-            wrote = false
-            while context.channel.isWritable {
-                do {
-                    guard let frames = try HTTP2Pump.frames(&session, context.channel.allocator) else { break }
-                    context.write(NIOAny(frames), promise: nil)
-                    wrote = true
-                } catch {
-                    isBroken = true
-                    break
-                }
-            }
-            // What the flush lets out may make room for more.
-            if wrote { context.flush() }
+        guard let context, !isGone else { return }
+        let outcome = pumping.run(context) { () throws(HTTP2SessionError) in
+            try HTTP2Pump.frames(&session, context.channel.allocator)
         }
-        pumping.end()
-        if isBroken { close(.protocolError) }
+        if outcome == .broken { close(.protocolError) }
     }
 
     private func handleEvents() {

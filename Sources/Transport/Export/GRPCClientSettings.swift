@@ -1,6 +1,6 @@
 package import Delivery
 internal import NativeCore
-internal import OTLP
+package import OTLP
 
 /// How a gRPC exporter reaches its endpoint.
 package struct GRPCClientSettings: Sendable {
@@ -13,6 +13,7 @@ package struct GRPCClientSettings: Sendable {
     /// `:authority` of requests.
     package var authority: String
     package var backend: BackendKind = .otlp
+    package var signal = OTLPSignal.traces
     package var compression: Coding = .gzip
     /// Of one attempt, connecting included; nanoseconds, 0 for none.
     package var timeout: Int64 = 5_000_000_000
@@ -48,7 +49,7 @@ package struct GRPCClientSettings: Sendable {
         var fields = HTTP2Headers()
         fields.append(":method", "POST")
         fields.append(":scheme", "http")
-        fields.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        fields.append(":path", signal.exportPath)
         fields.append(":authority", authority)
         fields.append("content-type", "application/grpc")
         fields.append("te", "trailers")
@@ -61,5 +62,16 @@ package struct GRPCClientSettings: Sendable {
         if coding == .gzip { fields.append("grpc-encoding", "gzip") }
         for (name, value) in headers { fields.append(name, value) }
         return fields
+    }
+}
+
+extension OTLPSignal {
+    /// The path of the gRPC method that takes the signal.
+    var exportPath: String {
+        switch self {
+        case .traces: "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+        case .metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+        case .logs: "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+        }
     }
 }

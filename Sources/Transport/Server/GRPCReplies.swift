@@ -22,7 +22,7 @@ package enum GRPCReplies {
 
     /// A Trailers-Only answer. RetryInfo goes out twice: in `grpc-status-details-bin`, where the specification puts it, and
     /// in `google.rpc.retryinfo-bin`, where OpenTelemetry's Python exporter looks for it.
-    package static func refusal(_ refusal: GRPCRefusal) -> HTTP2Headers {
+    package static func refusal(_ refusal: RequestRefusal) -> HTTP2Headers {
         var headers = HTTP2Headers()
         headers.append(":status", "\(refusal.httpStatus)")
         headers.append("content-type", "application/grpc")

@@ -13,6 +13,8 @@ package struct NodePlan: Sendable {
     package var batch: BatchSettings
     /// By receiver.
     package var limits: [ServerLimits]
+    /// By receiver; those left out speak gRPC alone.
+    package var listeners: [ListenerSettings] = []
     package var metrics: NodeMetrics
     package var memory: MemoryBudget
     /// Names of the destinations, in the order of the ledger's cells.
@@ -40,6 +42,11 @@ package struct NodePlan: Sendable {
         self.metrics = metrics
         self.memory = memory
         self.destinationNames = destinationNames
+    }
+
+    /// What a receiver speaks.
+    func listener(_ receiver: Int) -> ListenerSettings {
+        receiver < listeners.count ? listeners[receiver] : ListenerSettings()
     }
 }
 

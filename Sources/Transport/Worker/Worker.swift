@@ -29,6 +29,8 @@ package final class Worker {
     /// The same request as the shadow set sees it; unused without one.
     private var shadowIndex = RequestIndex()
     var routes: [DestinationRoute] = []
+    /// Ways to the exporters of signals that are passed on.
+    var passThroughRoutes: [OTLPSignal: [DestinationRoute]] = [:]
     private var spansForWorker: [Int]
     var nextSequence: UInt64 = 0
     private var reportedBytes = 0
@@ -85,27 +87,27 @@ package final class Worker {
     ///   - receiver: index into `NodeMetrics.receivers`.
     /// - Returns: the spans that were left out because they are malformed on their own, by reason.
     package func accept(
-        body: consuming [UInt8], payloadStart: Int, encoding: GRPCEncoding, receiver: Int
-    ) throws(GRPCRefusal) -> SpanRejectionCounts {
+        body: consuming [UInt8], payloadStart: Int, form: BodyForm, receiver: Int
+    ) throws(RequestRefusal) -> SpanRejectionCounts {
         guard isAccepting else {
-            throw GRPCRefusal(
+            throw RequestRefusal(
                 .notServing, .unavailable, "the node is shutting down or starting", retryAfter: plan.retryAfter)
         }
         guard plan.memory.admits(bytes: body.count) else {
-            if encoding == .identity { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
+            if form == BodyForm() { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
             throw refuseForMemory(receiver)
         }
         var payloadStart = payloadStart
-        if encoding == .gzip {
-            body = try inflate(body, payloadStart, receiver)
-            payloadStart = 0
-        } else {
+        if form == BodyForm() {
             cells.add(plan.metrics.ingress.receivedIdentityBytes, body.count)
+        } else {
+            body = try plainMessage(body, payloadStart, form, .traces, receiver)
+            payloadStart = 0
         }
         do {
             try walker.walk(body.span.extracting(payloadStart...), into: &index)
         } catch {
-            throw GRPCRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
+            throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
         Shard.leaveOutOversized(&index)
         policies.version.policies.evaluatePredicates(&index, body: body.span.extracting(payloadStart...))
@@ -145,35 +147,56 @@ package final class Worker {
     }
 
     /// For requests that are refused before their bytes have come.
-    package func refuseForMemory(_ receiver: Int) -> GRPCRefusal {
-        GRPCRefusal(
+    package func refuseForMemory(_ receiver: Int) -> RequestRefusal {
+        RequestRefusal(
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
     }
 
-    private func inflate(_ body: [UInt8], _ payloadStart: Int, _ receiver: Int) throws(GRPCRefusal) -> [UInt8] {
-        cells.add(plan.metrics.ingress.receivedGzipBytes, body.count)
-        let limit = plan.limits[receiver].maximumMessageBytes
-        // The inflater would take zlib's format too; `grpc-encoding: gzip` means gzip.
-        guard body.count >= payloadStart + 2, body[payloadStart] == 0x1f, body[payloadStart + 1] == 0x8b else {
-            throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+    /// The protobuf message in a body that is compressed, or JSON, or both.
+    func plainMessage(
+        _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ signal: OTLPSignal, _ receiver: Int
+    ) throws(RequestRefusal) -> [UInt8] {
+        var payloadStart = payloadStart
+        if form.coding == .identity {
+            cells.add(plan.metrics.ingress.receivedIdentityBytes, body.count)
+        } else {
+            body = try inflate(body, payloadStart, form.coding, receiver)
+            payloadStart = 0
         }
+        guard form.isJSON else { return payloadStart == 0 ? body : Array(body[payloadStart...]) }
+        // Its protobuf is about as long at worst.
+        guard plan.memory.admits(bytes: body.count) else { throw refuseForMemory(receiver) }
         do {
-            let inflated = try inflater.inflate(body.span.extracting(payloadStart...), limit: limit)
-            cells.add(plan.metrics.ingress.inflatedBodyBytes, inflated.count)
+            return try OTLPJSONTranscoder.transcode(body.span.extracting(payloadStart...), signal)
+        } catch {
+            throw RequestRefusal(.malformed, .invalidArgument, "\(error)")
+        }
+    }
+
+    private func inflate(
+        _ body: [UInt8], _ payloadStart: Int, _ coding: ContentCoding, _ receiver: Int
+    ) throws(RequestRefusal) -> [UInt8] {
+        let ingress = plan.metrics.ingress
+        cells.add(coding == .gzip ? ingress.receivedGzipBytes : ingress.receivedDeflateBytes, body.count)
+        let limit = plan.limits[receiver].maximumMessageBytes
+        do {
+            let inflated = try inflater.inflate(
+                body.span.extracting(payloadStart...), as: coding == .gzip ? .gzip : .deflate, limit: limit)
+            cells.add(ingress.inflatedBodyBytes, inflated.count)
             guard plan.memory.admits(bytes: inflated.count) else { throw refuseForMemory(receiver) }
             return inflated
         } catch let error as InflateError {
             switch error {
             case .tooLarge:
-                throw GRPCRefusal(
+                throw RequestRefusal(
                     .inflatedTooLarge, .resourceExhausted, "the message is larger than \(limit) bytes when inflated")
             case .corrupt, .truncated:
-                throw GRPCRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+                throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid \(coding)")
             }
-        } catch let refusal as GRPCRefusal {
+        } catch let refusal as RequestRefusal {
             throw refusal
         } catch {
-            throw GRPCRefusal(.internalError, .internal, "\(error)")
+            throw RequestRefusal(.internalError, .internal, "\(error)")
         }
     }
 
@@ -188,27 +211,27 @@ package final class Worker {
     }
 
     /// Refuses a request if a worker that owns spans of it takes no further traces.
-    private func refuseIfFull(_ receiver: Int) throws(GRPCRefusal) {
+    private func refuseIfFull(_ receiver: Int) throws(RequestRefusal) {
         let workers = UInt64(plan.workerCount)
         guard mailboxes.contains(where: { $0.takesNoTraces }) else { return }
         let isRefused = index.records.contains { mailboxes[Int(Shard.number(of: $0.hash, among: workers))].takesNoTraces }
         guard isRefused else { return }
         noteRefused(index.records.count, .traceLimit, receiver)
-        throw GRPCRefusal(
+        throw RequestRefusal(
             .traceLimit, .unavailable, "num_traces traces wait for their decision", retryAfter: plan.retryAfter)
     }
 
     /// Law 2: room in every target first, then commit to all.
     private func distribute(
         _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, hasShadow: Bool
-    ) throws(GRPCRefusal) {
+    ) throws(RequestRefusal) {
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
         for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             if !mailboxes[worker].hasRoom(from: number) {
                 noteRefused(index.records.count, .mailboxFull, receiver)
-                throw GRPCRefusal(
+                throw RequestRefusal(
                     .mailboxFull, .unavailable, "a part of the node is overloaded", retryAfter: plan.retryAfter)
             }
         }

@@ -99,7 +99,8 @@ struct DemoCommand: AsyncParsableCommand {
 
     private func startGateway(sinkPorts: [Int]) async throws -> Gateway {
         let text = DemoConfiguration.text(
-            port: await Self.usable(port, preferred: 4317), adminPort: await Self.usable(adminPort, preferred: 8888),
+            port: await Self.usable(port, preferred: 4317),
+            httpPort: await Self.usable(port.map { _ in 0 }, preferred: 4318), adminPort: await Self.usable(adminPort, preferred: 8888),
             jaegerPort: sinkPorts[0], tempoPort: sinkPorts[1], decisionWaitNanoseconds: decisionWait.nanoseconds)
         let (config, problems) = ConfigurationLoader.load(text: text, file: "demo", environment: .process)
         guard let config, !problems.hasErrors else {
@@ -142,14 +143,19 @@ struct DemoCommand: AsyncParsableCommand {
     private func introduce(_ gateway: Gateway, sinkPorts: [Int]) {
         let port = gateway.receiverPorts.first ?? 0
         let window = decisionWait.defaultValueDescription
-        print("A Tailgate node takes OTLP/gRPC on 127.0.0.1:\(port), collects each trace for \(window),")
+        print("A Tailgate node takes OTLP on 127.0.0.1:\(port), collects each trace for \(window),")
         print("keeps errors, what took over a second, and 10 % of the rest, and sends it to two sinks:")
         print("one in the place of Jaeger on port \(sinkPorts[0]), one in the place of Tempo on port \(sinkPorts[1]).")
         if let admin = gateway.adminPort {
             print("Metrics: http://127.0.0.1:\(admin)/metrics   Ledger: http://127.0.0.1:\(admin)/ledger")
         }
         print("\nTo send spans from any OpenTelemetry SDK as well:")
-        print("  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:\(port) OTEL_EXPORTER_OTLP_PROTOCOL=grpc YOUR-PROGRAM\n")
+        print("  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:\(port) OTEL_EXPORTER_OTLP_PROTOCOL=grpc YOUR-PROGRAM")
+        if gateway.receiverPorts.count > 1 {
+            let http = gateway.receiverPorts[1]
+            print("  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:\(http) OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf YOUR-PROGRAM")
+        }
+        print("")
         Self.flush()
     }
 

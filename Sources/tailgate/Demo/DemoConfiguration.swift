@@ -3,13 +3,14 @@ enum DemoConfiguration {
     static let policies = ["errors", "slow", "rest"]
 
     static func text(
-        port: Int, adminPort: Int, jaegerPort: Int, tempoPort: Int, decisionWaitNanoseconds: Int64
+        port: Int, httpPort: Int, adminPort: Int, jaegerPort: Int, tempoPort: Int, decisionWaitNanoseconds: Int64
     ) -> String {
         """
         receivers:
           otlp:
             protocols:
               grpc: {endpoint: "127.0.0.1:\(port)"}
+              http: {endpoint: "127.0.0.1:\(httpPort)"}
         processors:
           tail_sampling:
             decision_wait: \(decisionWaitNanoseconds / 1_000_000)ms

@@ -10,7 +10,7 @@ struct LoadCommand: AsyncParsableCommand {
         commandName: "load",
         abstract: "Send OTLP traces to an endpoint and measure how it answers.",
         discussion: """
-            Sends traces of a shop of 8 services over OTLP/gRPC (plain text), with fresh random ids in every request. \
+            Sends traces of a shop of 8 services over OTLP (plain text; see --protocol), with fresh random ids in every request. \
             Requests are prepared before the run and only ids and times are written into them, so that one core sends \
             some millions of spans a second.
 
@@ -24,10 +24,14 @@ struct LoadCommand: AsyncParsableCommand {
             Examples:
               tailgate load --endpoint localhost:4317 --rate 40000 --seconds 30
               tailgate load --endpoint localhost:4317 --max --connections 4 --in-flight 8 --json
+              tailgate load --protocol http --rate 10000
             """)
 
-    @Option(help: "Where to send to, as host:port.")
-    var endpoint = EndpointArgument(host: "127.0.0.1", port: 4317)
+    @Option(help: "Where to send to, as host:port (default: port 4317 of this machine, or 4318 for HTTP).")
+    var endpoint: EndpointArgument?
+
+    @Option(name: .customLong("protocol"), help: "grpc, http (protobuf over HTTP/1.1) or http-json.")
+    var speaks = LoadProtocol.grpc
 
     @Option(help: "Spans per second to send, at evenly spaced times.")
     var rate: Double?
@@ -83,13 +87,14 @@ struct LoadCommand: AsyncParsableCommand {
         if !(1...9).contains(gzipLevel) { throw ValidationError("--gzip-level must be 1 ... 9") }
         if seconds.nanoseconds <= 0 { throw ValidationError("--seconds must be above 0") }
         if timeout.nanoseconds <= 0 { throw ValidationError("--timeout must be above 0") }
-        if endpoint.port == 0 { throw ValidationError("--endpoint needs a port") }
+        if endpoint?.port == 0 { throw ValidationError("--endpoint needs a port") }
         _ = try traffic.settings()
     }
 
     func run() async throws {
+        let host = endpoint?.host ?? ""
         let plan = LoadPlan(
-            host: endpoint.host.isEmpty ? "127.0.0.1" : endpoint.host, port: endpoint.port, connections: connections,
+            host: host.isEmpty ? "127.0.0.1" : host, port: endpoint?.port ?? speaks.defaultPort, speaks: speaks, connections: connections,
             inFlight: inFlight, threads: threads, spansPerSecond: rate, warmUpNanoseconds: warmUp.nanoseconds,
             runNanoseconds: seconds.nanoseconds, gzipLevel: gzip ? gzipLevel : nil, attempts: attempts,
             timeoutNanoseconds: timeout.nanoseconds, headers: headers.map { ($0.name, $0.value) })

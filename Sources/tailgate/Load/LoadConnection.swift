@@ -6,17 +6,9 @@ import OTLP
 /// One HTTP/2 connection of the load generator: frames requests, reports answers. Decides nothing.
 ///
 /// Owner: its channel's event loop, which is also its lane's.
-final class LoadConnection: ChannelInboundHandler {
+final class LoadConnection: ChannelInboundHandler, LoadLink {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
-
-    /// What became of a request.
-    enum Answer {
-        case accepted(rejectedSpans: Int)
-        case refused(GRPCStatusCode, retryNanoseconds: Int64?)
-        /// The connection or the stream broke before an answer came.
-        case broken
-    }
 
     /// Frames are handed to the socket in pieces of about this size.
     private static let pieceBytes = 256 << 10
@@ -169,7 +161,7 @@ final class LoadConnection: ChannelInboundHandler {
         }
     }
 
-    private func answer(on stream: Int32) -> Answer {
+    private func answer(on stream: Int32) -> LoadAnswer {
         let fields = session.trailers(of: stream) ?? session.headers(of: stream) ?? HTTP2Headers()
         guard let text = fields.first("grpc-status") else {
             let status = session.headers(of: stream)?.first(":status").map { String(decoding: $0, as: UTF8.self) }

@@ -8,6 +8,7 @@ import OTLP
 struct LoadPlan: Sendable {
     var host: String
     var port: Int
+    var speaks = LoadProtocol.grpc
     var connections: Int
     /// Unanswered requests of one connection.
     var inFlight: Int
@@ -39,7 +40,7 @@ final class LoadLane {
     private var source: TrafficSource
     private var schedule: ArrivalSchedule
     private var deflater: Deflater?
-    private var connections: [LoadConnection] = []
+    private var connections: [any LoadLink] = []
     private var cursor = 0
     /// Requests that wait for their next attempt, and those that found no connection.
     private var waiting: [Int: LoadRequest] = [:]
@@ -109,19 +110,11 @@ final class LoadLane {
 
     private func connect() {
         guard !isDone else { return }
-        var headers = HTTP2Headers()
-        headers.append(":method", "POST")
-        headers.append(":scheme", "http")
-        headers.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-        headers.append(":authority", "\(plan.host):\(plan.port)")
-        headers.append("te", "trailers")
-        headers.append("content-type", "application/grpc")
-        headers.append("user-agent", "tailgate-load")
-        if plan.gzipLevel != nil { headers.append("grpc-encoding", "gzip") }
-        for (name, value) in plan.headers { headers.append(name.lowercased(), value) }
-        let handler: LoadConnection
+        let handler: any ChannelInboundHandler
         do {
-            handler = try LoadConnection(lane: self, headers: headers)
+            handler =
+                plan.speaks == .grpc
+                ? try LoadConnection(lane: self, headers: grpcHeaders) : LoadHTTP1Connection(lane: self, head: http1Head)
         } catch {
             finished.fail(error)
             return
@@ -139,6 +132,28 @@ final class LoadLane {
             .whenFailure { error in lane.value.connectFailed("\(error)") }
     }
 
+    private var grpcHeaders: HTTP2Headers {
+        var headers = HTTP2Headers()
+        headers.append(":method", "POST")
+        headers.append(":scheme", "http")
+        headers.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        headers.append(":authority", "\(plan.host):\(plan.port)")
+        headers.append("te", "trailers")
+        headers.append("content-type", "application/grpc")
+        headers.append("user-agent", "tailgate-load")
+        if plan.gzipLevel != nil { headers.append("grpc-encoding", "gzip") }
+        for (name, value) in plan.headers { headers.append(name.lowercased(), value) }
+        return headers
+    }
+
+    private var http1Head: [UInt8] {
+        var text = "POST /v1/traces HTTP/1.1\r\nhost: \(plan.host):\(plan.port)\r\nuser-agent: tailgate-load\r\n"
+        text += "content-type: \(plan.speaks == .httpJSON ? "application/json" : "application/x-protobuf")\r\n"
+        if plan.gzipLevel != nil { text += "content-encoding: gzip\r\n" }
+        for (name, value) in plan.headers { text += "\(name): \(value)\r\n" }
+        return Array(text.utf8)
+    }
+
     private func connectFailed(_ problem: String) {
         recorder.connectionFailed(problem)
         progress.connectionFailed()
@@ -152,12 +167,12 @@ final class LoadLane {
         loop.scheduleTask(in: .nanoseconds(Self.reconnectNanoseconds)) { lane.value.connect() }
     }
 
-    func connected(_ connection: LoadConnection) {
+    func connected(_ connection: any LoadLink) {
         connections.append(connection)
         pump()
     }
 
-    func disconnected(_ connection: LoadConnection) {
+    func disconnected(_ connection: any LoadLink) {
         connections.removeAll { $0 === connection }
         guard !isDone else { return }
         recorder.connectionFailed()
@@ -201,18 +216,28 @@ final class LoadLane {
 
     private func make(due: Int64, now: Int64) -> LoadRequest {
         let prepared = source.next(unixNanoseconds: due + unixOffset)
-        var body = prepared.bytes
-        if deflater != nil {
-            let message = prepared.bytes.span.extracting(droppingFirst: GRPCFraming.prefixLength)
-            if let packed = deflater?.gzip(message, prefixBytes: GRPCFraming.prefixLength) {
-                var prefix: [UInt8] = []
-                GRPCFraming.appendPrefix(
-                    length: packed.count - GRPCFraming.prefixLength, isCompressed: true, to: &prefix)
-                body = packed
-                for (index, byte) in prefix.enumerated() { body[index] = byte }
-            }
-        }
+        let body = plan.speaks == .grpc ? framed(prepared.bytes) : plain(prepared.bytes)
         return LoadRequest(body: body, spans: prepared.spans, due: due, sent: now, attempts: 1)
+    }
+
+    /// A gRPC message, compressed if asked for.
+    private func framed(_ message: [UInt8]) -> [UInt8] {
+        let payload = message.span.extracting(droppingFirst: GRPCFraming.prefixLength)
+        guard var packed = deflater?.gzip(payload, prefixBytes: GRPCFraming.prefixLength) else { return message }
+        var prefix: [UInt8] = []
+        GRPCFraming.appendPrefix(length: packed.count - GRPCFraming.prefixLength, isCompressed: true, to: &prefix)
+        for (index, byte) in prefix.enumerated() { packed[index] = byte }
+        return packed
+    }
+
+    /// The body of an OTLP/HTTP request, as JSON and compressed if asked for.
+    private func plain(_ message: [UInt8]) -> [UInt8] {
+        var body = Array(message[GRPCFraming.prefixLength...])
+        if plan.speaks == .httpJSON {
+            var text: [UInt8] = []
+            if (try? OTLPJSONWriter.append(body.span, to: &text)) != nil { body = text }
+        }
+        return deflater?.gzip(body.span) ?? body
     }
 
     /// Gives the request to the next connection that has room. A new one that none takes waits here.
@@ -234,7 +259,7 @@ final class LoadLane {
 
     // MARK: answers
 
-    func answered(_ request: LoadRequest, _ answer: LoadConnection.Answer) {
+    func answered(_ request: LoadRequest, _ answer: LoadAnswer) {
         let now = MonotonicClock.now()
         lastAnswer = now
         var delay = Self.retryNanoseconds

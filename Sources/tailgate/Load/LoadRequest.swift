@@ -1,6 +1,6 @@
 /// A request of the load generator on its way, through as many attempts as it takes.
 struct LoadRequest {
-    /// A whole gRPC message, compressed or not.
+    /// A whole gRPC message or HTTP body, compressed or not.
     var body: [UInt8]
     var spans: Int
     /// When it should have been sent first; latency counts from here. Monotonic nanoseconds.

@@ -67,6 +67,11 @@ struct RunCommand: AsyncParsableCommand {
         ]
         if let port = gateway.adminPort { metadata["admin"] = ":\(port)" }
         logger.info("tailgate is ready", metadata: metadata)
+        let bounds = gateway.memoryBounds
+        logger.info(
+            "memory at most, within the limit",
+            metadata: ["parts": "\(bounds.summary)", "left_for_spans": "\(bounds.roomBytes >> 20) MiB"])
+        if let warning = bounds.warning { logger.warning("\(warning)") }
     }
 
     private func report(_ ledger: Ledger, _ logger: Logger) {

@@ -21,6 +21,11 @@ from .ports import free_port, release
 from .wait import until
 
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+# Services whose requests are only recorded, as bytes.
+OTHERS = {
+    "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
+    "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+}
 
 
 @dataclass
@@ -132,6 +137,8 @@ class Backend:
         self._requests = []
         self._lock = threading.Lock()
         self._server = None
+        # By signal, the bytes of requests that are no traces.
+        self.passed_on = defaultdict(list)
         if started:
             self.start()
 
@@ -152,7 +159,14 @@ class Backend:
                             response_serializer=ExportTraceServiceResponse.SerializeToString,
                         )
                     },
-                )
+                ),
+                *(
+                    grpc.method_handlers_generic_handler(
+                        service,
+                        {"Export": grpc.unary_unary_rpc_method_handler(self._recorder(signal), None, None)},
+                    )
+                    for signal, service in OTHERS.items()
+                ),
             ]
         )
         server.add_insecure_port(self.endpoint)
@@ -170,6 +184,13 @@ class Backend:
     def close(self):
         self.stop()
         release(self.port)
+
+    def _recorder(self, signal):
+        def record(raw, context):
+            self.passed_on[signal].append(raw)
+            return b""
+
+        return record
 
     def _export(self, raw, context):
         received = Received(

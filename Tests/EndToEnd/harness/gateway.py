@@ -59,10 +59,17 @@ def otlp(backend, **settings):
     )
 
 
-def configuration(port, admin_port, exporters, *, policies=ALWAYS, decision_wait="300ms", changes=None):
+def configuration(port, http_port, admin_port, exporters, *, policies=ALWAYS, decision_wait="300ms", changes=None):
     """A configuration as the Collector has it. `exporters` maps ids to settings; `changes` is merged over the result."""
     made = {
-        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"127.0.0.1:{port}"}}}},
+        "receivers": {
+            "otlp": {
+                "protocols": {
+                    "grpc": {"endpoint": f"127.0.0.1:{port}"},
+                    "http": {"endpoint": f"127.0.0.1:{http_port}"},
+                }
+            }
+        },
         "processors": {
             "tail_sampling": {"decision_wait": decision_wait, "policies": policies},
             "batch": {"timeout": "50ms"},
@@ -110,10 +117,10 @@ class Gateway:
 
     def __init__(self, directory, exporters, *, environment=None, balanced=True, **options):
         self.directory = pathlib.Path(directory)
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
         self.balanced = balanced
         self.environment = environment or {}
-        self.config = configuration(self.port, self.admin_port, self._settings(exporters), **options)
+        self.config = configuration(self.port, self.http_port, self.admin_port, self._settings(exporters), **options)
         self.process = None
         self.last_ledger = None
 
@@ -187,7 +194,7 @@ class Gateway:
                 self.stop()
         finally:
             self.kill()
-            release(self.port, self.admin_port)
+            release(self.port, self.http_port, self.admin_port)
 
     # --- what it says about itself ---
 

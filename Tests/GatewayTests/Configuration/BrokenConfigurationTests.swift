@@ -24,19 +24,27 @@ import Testing
     static let receivers: [Case] = [
         Case(
             minimal(receiver: ""),
-            "t.yaml:1:19: receivers.otlp: `protocols` is missing; write `protocols: {grpc: }`, with or without settings"
+            "t.yaml:1:19: receivers.otlp: `protocols` is missing; write `protocols: {grpc: , http: }`, with or without settings"
         ),
         Case(
             minimal(receiver: "protocols: "),
-            "t.yaml:1:31: receivers.otlp.protocols: no protocol is switched on; write `grpc:` below it, with or without settings"
+            "t.yaml:1:31: receivers.otlp.protocols: no protocol is switched on; write `grpc:` or `http:` below it, with or without settings"
         ),
         Case(
-            minimal(receiver: "protocols: {http: }"),
-            "t.yaml:1:38: receivers.otlp.protocols.http: `http` is not in Tailgate yet: receive OTLP/gRPC with `grpc: {endpoint: ...}`"
+            minimal(receiver: "protocols: {http: {endpoint: x}}"),
+            #"t.yaml:1:49: receivers.otlp.protocols.http.endpoint: "x" has no port; write `host:port`, such as `localhost:4317`"#
         ),
         Case(
-            minimal(receiver: "protocols: {grpc: , http: {endpoint: x}}"),
-            "t.yaml:1:40: receivers.otlp.protocols.http: `http` is not in Tailgate yet: receive OTLP/gRPC with `grpc: {endpoint: ...}`"
+            minimal(receiver: "protocols: {http: {transport: unix}}"),
+            "t.yaml:1:38: receivers.otlp.protocols.http.endpoint: with `transport: unix` the endpoint is the path of the socket, at most 107 bytes, such as `/run/tailgate.sock`"
+        ),
+        Case(
+            minimal(receiver: "protocols: {http: {logs_url_path: v1/traces}}"),
+            "t.yaml:1:38: receivers.otlp.protocols.http.traces_url_path: two signals have the same path; give each its own"
+        ),
+        Case(
+            minimal(receiver: "protocols: {http: {cors: {max_age: 5}}}"),
+            "t.yaml:1:45: receivers.otlp.protocols.http.cors: warning: without `allowed_origins` no page of another origin may send; write for example `allowed_origins: [\"https://*.example.com\"]`"
         ),
         Case(
             minimal(receiver: "protocols: {grpc: {endpoint: localhost}}"),
@@ -64,13 +72,13 @@ import Testing
         ),
         Case(
             minimal(receiver: "protocols: {grpc: {max_recv_msg_size: 4}}"),
-            "t.yaml:1:39: receivers.otlp.protocols.grpc.max_recv_msg_size: unknown key `max_recv_msg_size`; did you mean `max_recv_msg_size_mib`? known keys: endpoint, transport, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata"
+            "t.yaml:1:39: receivers.otlp.protocols.grpc.max_recv_msg_size: unknown key `max_recv_msg_size`; did you mean `max_recv_msg_size_mib`? known keys: transport, endpoint, max_recv_msg_size_mib, max_concurrent_streams, read_buffer_size, write_buffer_size, keepalive, include_metadata"
         ),
         Case(
-            minimal(receiver: "protocols: {grpc: {tls: {cert_file: a}, transport: unix, include_metadata: true}}"),
+            minimal(receiver: "protocols: {grpc: {tls: {cert_file: a}, transport: udp, include_metadata: true}}"),
             "t.yaml:1:39: receivers.otlp.protocols.grpc.tls: `tls` is not in Tailgate yet: leave the key out to receive in plain text",
-            "t.yaml:1:71: receivers.otlp.protocols.grpc.transport: `unix` is not in Tailgate yet; `tcp` is",
-            "t.yaml:1:95: receivers.otlp.protocols.grpc.include_metadata: `include_metadata: true` is not in Tailgate yet: client metadata is not passed on"
+            "t.yaml:1:71: receivers.otlp.protocols.grpc.transport: `udp` is not in Tailgate; `tcp` and `unix` are",
+            "t.yaml:1:94: receivers.otlp.protocols.grpc.include_metadata: `include_metadata: true` is not in Tailgate yet: client metadata is not passed on"
         ),
         Case(
             minimal(
@@ -81,7 +89,7 @@ import Testing
         ),
         Case(
             minimal(receiver: "protocols: {grcp: }"),
-            "t.yaml:1:32: receivers.otlp.protocols.grcp: unknown key `grcp`; did you mean `grpc`? known keys: http, grpc"
+            "t.yaml:1:32: receivers.otlp.protocols.grcp: unknown key `grcp`; did you mean `grpc`? known keys: grpc, http"
         ),
     ]
 
@@ -353,7 +361,7 @@ import Testing
         ),
         Case(
             "service: {pipelines: }\nexporter: {}\nconnectors: {a: }",
-            "t.yaml:1:22: service.pipelines: there is no pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`",
+            "t.yaml:1:22: service.pipelines: there is no traces pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`",
             "t.yaml:2:1: exporter: unknown key `exporter`; did you mean `exporters`? known keys: receivers, processors, exporters, extensions, service",
             "t.yaml:3:1: connectors: `connectors` is not in Tailgate yet: there is one pipeline, so nothing to connect; leave the key out"
         ),
@@ -437,15 +445,17 @@ import Testing
         ),
         Case(
             minimal().replacing("pipelines: {", with: "pipelines: {metrics: {}, trace: {}, traces/2: {}, "),
-            "t.yaml:6:15: service.pipelines.metrics: Tailgate handles traces only; leave this pipeline to a Collector",
-            "t.yaml:6:28: service.pipelines.trace: unknown pipeline `trace`; write `traces` or `traces/name`",
+            "t.yaml:6:24: service.pipelines.metrics.receivers: the pipeline has no receivers; name at least one",
+            "t.yaml:6:24: service.pipelines.metrics.exporters: the pipeline has no exporters; name at least one",
+            "t.yaml:6:28: service.pipelines.trace: unknown pipeline `trace`; write `traces`, `metrics` or `logs`, or one of these with a /name",
             "t.yaml:6:49: service.pipelines.traces/2.receivers: the pipeline has no receivers; name at least one",
             "t.yaml:6:49: service.pipelines.traces/2.processors: the pipeline has no `tail_sampling` processor, and sampling is what Tailgate is for; to keep every trace, give it one policy of the type `always_sample`",
             "t.yaml:6:49: service.pipelines.traces/2.exporters: the pipeline has no exporters; name at least one",
             "t.yaml:6:53: service.pipelines.traces: several traces pipelines are not in Tailgate yet; keep one"),
         Case(
-            minimal().replacing("{traces: {", with: "{logs: {"),
-            "t.yaml:6:15: service.pipelines.logs: Tailgate handles traces only; leave this pipeline to a Collector"),
+            minimal().replacing("{traces: {", with: "{profiles: {"),
+            "t.yaml:6:14: service.pipelines: there is no traces pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`",
+            "t.yaml:6:15: service.pipelines.profiles: profiles are not in Tailgate yet; leave this pipeline to a Collector"),
     ]
 
     @Test(arguments: receivers + processors + exporters + services)

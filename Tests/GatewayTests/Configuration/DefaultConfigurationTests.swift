@@ -32,7 +32,8 @@ import Testing
         let (config, problems) = load(DefaultConfiguration.text)
         #expect(problems.all == [])
         let node = try #require(config)
-        #expect(node.pipeline.receivers.map(\.grpc.endpoint.description) == ["localhost:4317"])
+        #expect(node.pipeline.receivers.map(\.grpc?.endpoint.description) == ["localhost:4317"])
+        #expect(node.pipeline.receivers.map(\.http?.endpoint.description) == ["localhost:4318"])
         #expect(node.pipeline.tailSampling.decisionWait == 10_000_000_000)
         var file = FileExporterConfig()
         file.path = "./traces.jsonl"

@@ -158,7 +158,7 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(config.pipeline.id == ComponentID(type: "traces", name: "main"))
         #expect(config.pipeline.receivers.map(\.id.description) == ["otlp", "otlp/internal"])
         var server = GRPCServerConfig()
-        server.endpoint = NetworkAddress(host: "0.0.0.0", port: 4317)
+        server.endpoint = .address(NetworkAddress(host: "0.0.0.0", port: 4317))
         server.maxReceiveMessageBytes = 32 << 20
         server.maxConcurrentStreams = 500
         server.keepalive.maxConnectionIdle = 11_000_000_000

@@ -1,0 +1,88 @@
+internal import OTLP
+internal import Transport
+
+/// One port or socket that the node listens on: a receiver's protocol.
+struct ListenerConfig: Sendable {
+    var receiver: ComponentID
+    /// The label `transport` of its metrics.
+    var transport: String
+    var endpoint: ListenEndpoint
+    var limits: ServerLimits
+    var settings: ListenerSettings
+
+    /// All listeners of a node, in the order of the receivers, gRPC before HTTP. Their place is the index of their metrics and
+    /// limits.
+    static func all(of config: GatewayConfig) -> [ListenerConfig] {
+        var listeners: [ListenerConfig] = []
+        for receiver in config.pipeline.receivers {
+            var settings = ListenerSettings()
+            for pipeline in config.passThrough where pipeline.receivers.contains(receiver.id) {
+                settings.passThrough.insert(SignalSet(pipeline.signal.otlp))
+            }
+            if let grpc = receiver.grpc {
+                listeners.append(
+                    ListenerConfig(
+                        receiver: receiver.id, transport: "grpc", endpoint: grpc.endpoint, limits: limits(grpc),
+                        settings: settings))
+            }
+            if let http = receiver.http {
+                settings.http = Self.settings(http)
+                listeners.append(
+                    ListenerConfig(
+                        receiver: receiver.id, transport: "http", endpoint: http.endpoint, limits: limits(http),
+                        settings: settings))
+            }
+        }
+        return listeners
+    }
+
+    private static func settings(_ config: HTTPServerConfig) -> HTTPListenerSettings {
+        var settings = HTTPListenerSettings()
+        settings.tracesPath = config.tracesPath
+        settings.metricsPath = config.metricsPath
+        settings.logsPath = config.logsPath
+        settings.keepsAlive = config.keepsAlive
+        if let cors = config.cors, !cors.allowedOrigins.isEmpty {
+            settings.crossOrigin = CrossOriginRules(
+                allowedOrigins: cors.allowedOrigins, allowedHeaders: cors.allowedHeaders,
+                exposedHeaders: cors.exposedHeaders, maximumAge: cors.maxAge)
+        }
+        return settings
+    }
+
+    private static func limits(_ config: HTTPServerConfig) -> ServerLimits {
+        var limits = ServerLimits()
+        limits.maximumMessageBytes = config.maxRequestBodyBytes
+        limits.requestTimeout = config.readTimeout
+        limits.firstRequestTimeout = config.readHeaderTimeout
+        limits.writeTimeout = config.writeTimeout
+        limits.idleTimeout = config.idleTimeout
+        return limits
+    }
+
+    private static func limits(_ config: GRPCServerConfig) -> ServerLimits {
+        var limits = ServerLimits()
+        limits.maximumMessageBytes = config.maxReceiveMessageBytes
+        if let streams = config.maxConcurrentStreams { limits.maximumConcurrentStreams = streams }
+        let keepalive = config.keepalive
+        limits.idleTimeout = keepalive.maxConnectionIdle ?? 0
+        limits.maximumConnectionAge = keepalive.maxConnectionAge ?? 0
+        limits.maximumConnectionAgeGrace = keepalive.maxConnectionAgeGrace ?? 0
+        limits.keepaliveTime = keepalive.time
+        limits.keepaliveTimeout = keepalive.timeout
+        if let interval = keepalive.minimumPingInterval {
+            limits.minimumPingInterval = interval
+            limits.permitsPingsWithoutStream = keepalive.permitWithoutStream
+        }
+        return limits
+    }
+}
+
+extension PassThroughConfig.Signal {
+    var otlp: OTLPSignal {
+        switch self {
+        case .metrics: .metrics
+        case .logs: .logs
+        }
+    }
+}

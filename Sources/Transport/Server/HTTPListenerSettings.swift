@@ -1,0 +1,36 @@
+package import OTLP
+
+/// What an OTLP/HTTP listener answers to.
+package struct HTTPListenerSettings: Sendable, Equatable {
+    /// Paths of the signals; each begins with a slash.
+    package var tracesPath = "/v1/traces"
+    package var metricsPath = "/v1/metrics"
+    package var logsPath = "/v1/logs"
+    /// False: an HTTP/1.1 connection ends after one answer.
+    package var keepsAlive = true
+    /// Nil: no page of another origin may send.
+    package var crossOrigin: CrossOriginRules?
+
+    /// Every value at its default.
+    package init() {}
+
+    /// The signal of a path, without its query.
+    func signal(ofPath path: ArraySlice<UInt8>) -> OTLPSignal? {
+        let path = path.prefix { $0 != UInt8(ascii: "?") }
+        if tracesPath.utf8.elementsEqual(path) { return .traces }
+        if metricsPath.utf8.elementsEqual(path) { return .metrics }
+        if logsPath.utf8.elementsEqual(path) { return .logs }
+        return nil
+    }
+}
+
+/// Which signals besides traces a listener takes and passes on.
+package struct SignalSet: OptionSet, Sendable {
+    package let rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package init(_ signal: OTLPSignal) { rawValue = 1 << signal.rawValue }
+
+    package func contains(_ signal: OTLPSignal) -> Bool { contains(SignalSet(signal)) }
+}

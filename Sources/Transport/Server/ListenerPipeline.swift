@@ -1,0 +1,48 @@
+internal import NativeCore
+internal import Telemetry
+internal import NIOCore
+
+/// What a listener speaks, besides its bounds.
+package struct ListenerSettings: Sendable, Equatable {
+    /// Nil: gRPC alone. Otherwise OTLP/HTTP over HTTP/1.1 and HTTP/2, and gRPC for who asks for it.
+    package var http: HTTPListenerSettings?
+    /// Signals that are passed on besides traces.
+    package var passThrough: SignalSet = []
+
+    /// gRPC, traces alone.
+    package init() {}
+}
+
+/// The one place where the pipeline of a client's connection is built.
+///
+/// From the socket inwards: (a TLS handler would come first) then either HTTP/2 at once, on a gRPC listener, or a handler that
+/// tells HTTP/1.1 from HTTP/2 by the first bytes and puts the right one in its place.
+package enum ListenerPipeline {
+    /// On the worker's loop, before the channel is active.
+    ///
+    /// - Parameter receiver: index into `NodeMetrics.receivers` and `NodePlan.limits`.
+    static func build(on channel: any Channel, server: WorkerServer, receiver: Int) throws {
+        let pipeline = channel.pipeline.syncOperations
+        if server.plan.listener(receiver).http == nil {
+            try pipeline.addHandler(ServerConnection(server: server, receiver: receiver, now: server.worker.now))
+        } else {
+            try pipeline.addHandler(ProtocolSniffer(server: server, receiver: receiver))
+        }
+    }
+}
+
+/// A client's connection as the worker's server sees it.
+protocol ServedConnection: AnyObject {
+    var limits: ServerLimits { get }
+
+    /// Looks at the bounds in time. About once a second.
+    func sweep(now: Int64)
+
+    /// The node stopped serving.
+    func announceShutdown()
+
+    /// What is under way is finished, nothing else is begun.
+    func goAway()
+
+    func closeNow(_ reason: ConnectionCloseReason)
+}

@@ -1,0 +1,49 @@
+package import OTLP
+package import Telemetry
+
+/// Why a request is refused: what is counted, and what the client is told, in whichever protocol it speaks.
+package struct RequestRefusal: Error, Sendable, Equatable {
+    package var reason: RefusalReason
+    package var status: GRPCStatusCode
+    package var message: String
+    /// The HTTP status of a gRPC answer; other than 200 only for what is no gRPC at all.
+    package var httpStatus = 200
+    /// For overload: when to come back, nanoseconds.
+    package var retryAfter: Int64?
+
+    package init(
+        _ reason: RefusalReason, _ status: GRPCStatusCode, _ message: String, httpStatus: Int = 200,
+        retryAfter: Int64? = nil
+    ) {
+        self.reason = reason
+        self.status = status
+        self.message = message
+        self.httpStatus = httpStatus
+        self.retryAfter = retryAfter
+    }
+
+    /// The status of an OTLP/HTTP answer. Only 429 and 503 (of those here) are sent again by clients.
+    ///
+    /// The gRPC status decides, mapped as the Collector's receiver maps it, except where HTTP has a status of its own for the
+    /// reason.
+    package var statusOverHTTP: Int {
+        switch reason {
+        case .messageTooLarge, .inflatedTooLarge: return 413
+        case .unsupportedContentType, .unsupportedEncoding: return 415
+        case .wrongHTTPMethod: return 405
+        case .unknownMethod: return 404
+        case .malformed, .badFraming, .corruptEncoding: return 400
+        case .badHeaders: return httpStatus == 200 ? 400 : httpStatus
+        default: break
+        }
+        return switch status {
+        case .invalidArgument: 400
+        case .unauthenticated: 401
+        case .permissionDenied: 403
+        case .notFound, .unimplemented: 404
+        case .resourceExhausted: 429
+        case .cancelled, .deadlineExceeded, .aborted, .outOfRange, .unavailable, .dataLoss: 503
+        default: 500
+        }
+    }
+}

@@ -1,0 +1,90 @@
+internal import NativeCore
+internal import OTLP
+internal import Telemetry
+
+/// The end of a connection: shutdown of the node, and bounds in time.
+extension ServerConnection {
+    /// The node stopped serving: watchers learn it, and the client is told to open no more streams.
+    func announceShutdown() {
+        let message = GRPCReplies.message(HealthCheckResponse(status: .notServing).encoded)
+        for stream in watchers {
+            session.send(message, on: stream)
+            session.finish(stream, trailers: GRPCReplies.okTrailers)
+        }
+        session.announceShutdown()
+        pump()
+    }
+
+    /// Streams that are open now are finished, no others.
+    func goAway() {
+        closeReason = .shutdown
+        session.goAway()
+        pump()
+        if session.isFinished || calls.isEmpty { end(.shutdown) }
+    }
+
+    func closeNow(_ reason: ConnectionCloseReason) { end(reason) }
+
+    /// Looks at the bounds in time. About once a second.
+    func sweep(now: Int64) {
+        if let since = unwritableSince, now - since > limits.writeTimeout {
+            end(.tooSlow)
+            return
+        }
+        if !hadRequest && limits.firstRequestTimeout > 0 && now - openedAt > limits.firstRequestTimeout {
+            end(.tooSlow)
+            return
+        }
+        if isDead(now) {
+            end(.tooSlow)
+            return
+        }
+        if endOfAge(now) { return }
+        if calls.isEmpty {
+            if limits.idleTimeout > 0 && now - lastActivity > limits.idleTimeout {
+                session.goAway()
+                end(.idle)
+            }
+            return
+        }
+        refuseSlowRequests(now)
+        pump()
+    }
+
+    /// Keepalive: a silent client is pinged, and one that stays silent is gone.
+    private func isDead(_ now: Int64) -> Bool {
+        if let pingedAt { return now - pingedAt > limits.keepaliveTimeout }
+        if now - lastReceived > limits.keepaliveTime {
+            pingedAt = now
+            session.ping()
+            pump()
+        }
+        return false
+    }
+
+    /// Ends a connection that is old enough: GOAWAY first, then the end of its grace. True when it is closed.
+    private func endOfAge(_ now: Int64) -> Bool {
+        guard now >= endsAt else { return false }
+        if let agedAt {
+            let grace = limits.maximumConnectionAgeGrace
+            guard calls.isEmpty || (grace > 0 && now - agedAt > grace) else { return false }
+            end(.age)
+            return true
+        }
+        agedAt = now
+        closeReason = .age
+        session.announceShutdown()
+        session.goAway()
+        pump()
+        return false
+    }
+
+    private func refuseSlowRequests(_ now: Int64) {
+        for (stream, open) in calls where !open.isAnswered {
+            let timeout = min(open.call.timeout ?? .max, limits.requestTimeout)
+            if now - open.startedAt > timeout {
+                refuse(stream, .tooSlow, ended: false)
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+internal import NativeCore
+internal import OTLP
+internal import Telemetry
+
+/// From a stream's header fields to its answer.
+extension ServerConnection {
+    func handleEvents() {
+        while let event = session.nextEvent() {
+            switch event {
+            case .headers(let stream): begin(stream)
+            case .bodyBegan(let stream): checkPrefix(stream)
+            case .bodyTooLarge(let stream): refuse(stream, .tooLarge(limits), ended: false)
+            case .ended(let stream): complete(stream)
+            case .closed(let stream, let error): streamClosed(stream, error)
+            case .ping: countPing()
+            case .violation: server.cells.add(server.metrics.http2ProtocolViolations)
+            case .trailers, .pingAcknowledged: break
+            case .goAway: hasClientLeft = true
+            }
+        }
+    }
+
+    private func begin(_ stream: Int32) {
+        guard let headers = session.headers(of: stream) else { return }
+        lastActivity = server.worker.now
+        hadRequest = true
+        server.cells.add(server.metrics.streamsOpened)
+        server.cells.add(server.metrics.streams, 1)
+        var open = OpenCall(call: .refused, startedAt: lastActivity)
+        if let http, !headers.isGRPC { open.replyForm = HTTPReplyForm(headers, http) }
+        calls[stream] = open
+        do {
+            try server.authorize(headers, receiver: receiver)
+            calls[stream]?.call = try read(headers)
+            try admit(stream)
+        } catch {
+            refuse(stream, error, ended: false)
+        }
+    }
+
+    private func read(_ headers: HTTP2Headers) throws(RequestRefusal) -> Call {
+        if let http, !headers.isGRPC { return .http(try HTTPCall(headers, http, passThrough: passThrough)) }
+        return .grpc(try GRPCCall(headers, passThrough: passThrough))
+    }
+
+    /// Refuses an export while its body has not come, if there is no room for it.
+    private func admit(_ stream: Int32) throws(RequestRefusal) {
+        var declared = 0
+        switch calls[stream]?.call {
+        case .grpc(let call):
+            guard call.method == .exportTraces else { return }
+        case .http(let call):
+            guard case .export = call.purpose else { return }
+            declared = call.contentLength ?? 0
+            if declared > limits.maximumMessageBytes { throw .tooLarge(limits, declared: declared) }
+        case .refused, nil: return
+        }
+        guard server.plan.memory.admits(bytes: session.bufferedBodyBytes + declared) else {
+            throw server.worker.refuseForMemory(receiver)
+        }
+        if declared > 0 { promise(declared, stream) }
+    }
+
+    private func promise(_ bytes: Int, _ stream: Int32) {
+        calls[stream]?.promisedBytes = bytes
+        server.plan.memory.promise(bytes)
+    }
+
+    /// A gRPC message says its length at once, so what is too large is refused before it comes.
+    private func checkPrefix(_ stream: Int32) {
+        guard let open = calls[stream], case .grpc = open.call, !open.isAnswered,
+            let prefix = session.bodyPrefix(of: stream)
+        else { return }
+        if prefix.0 > 1 {
+            refuse(stream, RequestRefusal(.badFraming, .internal, "invalid gRPC message flag \(prefix.0)"), ended: false)
+            return
+        }
+        let length = Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)
+        if length > limits.maximumMessageBytes {
+            refuse(stream, .tooLarge(limits, declared: length), ended: false)
+        } else if !server.plan.memory.admits(bytes: length) {
+            refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
+        } else {
+            promise(length, stream)
+        }
+    }
+
+    private func complete(_ stream: Int32) {
+        guard let open = calls[stream], !open.isAnswered, let body = session.takeBody(of: stream) else { return }
+        release(stream)
+        do throws(RequestRefusal) {
+            switch open.call {
+            case .grpc(let call): try complete(stream, call, body)
+            case .http(let call): try complete(stream, call, open.replyForm ?? HTTPReplyForm(), body)
+            case .refused: break
+            }
+        } catch {
+            refuse(stream, error, ended: true)
+        }
+    }
+
+    private func complete(_ stream: Int32, _ call: GRPCCall, _ body: [UInt8]) throws(RequestRefusal) {
+        let (payloadStart, encoding) = try GRPCCall.unframe(body, encoding: call.encoding)
+        switch call.method {
+        case .exportTraces:
+            try answer(stream, server.export(.traces, body, payloadStart, BodyForm(encoding), receiver))
+        case .passThrough(let signal):
+            try answer(stream, server.export(signal, body, payloadStart, BodyForm(encoding), receiver))
+        case .healthCheck, .healthWatch, .healthList:
+            let payload = try server.plainPayload(body, payloadStart, encoding)
+            try health(stream, call.method, payload)
+        }
+    }
+
+    private func complete(
+        _ stream: Int32, _ call: HTTPCall, _ form: HTTPReplyForm, _ body: [UInt8]
+    ) throws(RequestRefusal) {
+        switch call.purpose {
+        case .preflight(let fields): answer(stream, HTTPReplies.preflight(fields))
+        case .export(let signal):
+            // The session's bound leaves room for a gRPC prefix.
+            if body.count > limits.maximumMessageBytes { throw .tooLarge(limits, declared: body.count) }
+            try answer(stream, HTTPReplies.taken(server.export(signal, body, 0, call.form, receiver), form))
+        }
+    }
+
+    // MARK: answers
+
+    private func answer(_ stream: Int32, _ response: ExportTraceServiceResponse) {
+        answer(stream, GRPCReplies.message(response.encoded))
+    }
+
+    func answer(_ stream: Int32, _ message: [UInt8]) {
+        calls[stream]?.isAnswered = true
+        session.respond(
+            stream, headers: GRPCReplies.okHeaders, body: message, trailers: GRPCReplies.okTrailers)
+    }
+
+    private func answer(_ stream: Int32, _ reply: HTTPReply, thenReset: Bool = false) {
+        calls[stream]?.isAnswered = true
+        session.respond(
+            stream, headers: reply.headers, body: reply.isHead ? [] : reply.body, thenReset: thenReset)
+    }
+
+    func refuse(_ stream: Int32, _ refusal: RequestRefusal, ended: Bool) {
+        guard let open = calls[stream], !open.isAnswered else { return }
+        server.cells.add(server.metrics.refusedRequests[refusal.reason])
+        server.noteRefusal(refusal)
+        session.discardBody(of: stream)
+        release(stream)
+        if let form = open.replyForm {
+            answer(stream, HTTPReplies.refusal(refusal, form), thenReset: !ended)
+        } else {
+            calls[stream]?.isAnswered = true
+            session.respond(stream, headers: GRPCReplies.refusal(refusal), thenReset: !ended)
+        }
+    }
+
+    /// The message is here, or will never be.
+    func release(_ stream: Int32) {
+        guard let bytes = calls[stream]?.promisedBytes, bytes > 0 else { return }
+        calls[stream]?.promisedBytes = 0
+        server.plan.memory.promise(-bytes)
+    }
+
+    private func streamClosed(_ stream: Int32, _ error: UInt32) {
+        watchers.remove(stream)
+        release(stream)
+        guard let call = calls.removeValue(forKey: stream) else { return }
+        lastActivity = server.worker.now
+        server.cells.add(server.metrics.streams, -1)
+        if error != 0 {
+            server.cells.add(server.metrics.streamsResetByClient)
+            if !call.isAnswered { server.cells.add(server.metrics.refusedRequests[.cancelled]) }
+        }
+    }
+
+    /// PINGs at a rate that no keepalive needs end the connection, as gRPC servers do.
+    private func countPing() {
+        let now = server.worker.now
+        let isTooSoon = lastPing != .min && now - lastPing < limits.minimumPingInterval
+        let isUncalledFor = calls.isEmpty && !limits.permitsPingsWithoutStream
+        if calls.isEmpty && (isTooSoon || isUncalledFor) {
+            pingStrikes += 1
+            if pingStrikes > limits.maximumPingStrikes {
+                session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "too_many_pings")
+                end(.abuse)
+            }
+        } else {
+            pingStrikes = 0
+        }
+        lastPing = now
+    }
+}
+
+extension HTTP2Headers {
+    /// Whether a request speaks gRPC, whatever else may be wrong with it.
+    var isGRPC: Bool {
+        guard let type = first("content-type") else { return false }
+        return GRPCHeaders.isGRPC(contentType: type.span)
+    }
+}
+
+extension RequestRefusal {
+    /// The body is, or says that it is, longer than the limit.
+    static func tooLarge(_ limits: ServerLimits, declared: Int? = nil) -> RequestRefusal {
+        let size = declared.map { "of \($0) bytes " } ?? ""
+        return RequestRefusal(
+            .messageTooLarge, .resourceExhausted,
+            "message \(size)larger than max (\(limits.maximumMessageBytes) bytes)")
+    }
+
+    /// The request did not come in time.
+    static let tooSlow = RequestRefusal(
+        .deadlineExceeded, .deadlineExceeded, "the request was not complete in time")
+}

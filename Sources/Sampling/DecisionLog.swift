@@ -69,10 +69,20 @@ struct DecisionLog: ~Copyable {
     init?(capacity: Int) {
         guard capacity > 0 else { return nil }
         records = PagedBuffer(count: capacity)
+        slots = PagedBuffer(count: Self.slotCount(capacity))
+        evidence = PagedBuffer(count: max(4096, capacity * Self.evidenceBytesPerRecord))
+    }
+
+    private static func slotCount(_ capacity: Int) -> Int {
         var size = 64
         while size < capacity * 2 { size <<= 1 }
-        slots = PagedBuffer(count: size)
-        evidence = PagedBuffer(count: max(4096, capacity * Self.evidenceBytesPerRecord))
+        return size
+    }
+
+    /// Bytes of memory that a log of so many decisions takes once it is full.
+    static func memoryBytes(capacity: Int) -> Int {
+        guard capacity > 0 else { return 0 }
+        return capacity * (MemoryLayout<DecisionRecord>.stride + evidenceBytesPerRecord) + slotCount(capacity) * 4
     }
 
     /// Bytes of memory that the log takes once it is in use.

@@ -194,6 +194,9 @@ package struct Shard: ~Copyable {
     /// Bytes that the decision records take.
     package let decisionLogBytes: Int
 
+    /// Bytes that so many decision records take once they are full.
+    package static func decisionLogBytes(records: Int) -> Int { DecisionLog.memoryBytes(capacity: records) }
+
     /// By how many traces the shard is over `ShardSettings.maximumTraces`. The caller decides so many of the oldest early.
     package var excessTraces: Int {
         settings.maximumTraces > 0 ? max(0, pendingTraces - settings.maximumTraces) : 0

@@ -51,6 +51,29 @@ private func reloaded(_ node: Node, _ name: String, _ threshold: Int64, number: 
         for destination in node.destinations { destination.close() }
     }
 
+    /// A node that starts with a shadow set has its series from the start.
+    @Test func aShadowSetFromTheStartIsCounted() throws {
+        var plan = try makePlan()
+        var book = plan.policies.book
+        let shadow = set("all", 0, version: 1)
+        let numbers = book.shadowNumbers(of: ["all"])
+        plan.policies.version = PolicyVersion(
+            number: 1, policies: plan.policies.version.policies, shadow: shadow, shadowNumbers: numbers)
+        plan.policies.book = book
+        let node = Node(plan)
+        _ = node.accept(Encode.request([Encode.span(trace(1), milliseconds: 2000), Encode.span(trace(2))]))
+        node.settle()
+        _ = node.worker.snapshot()
+        let metrics = try #require(book.shadow)
+        let cells = node.worker.cells
+        #expect(cells.value(of: metrics.traces(live: .sampled, shadow: .sampled)) == 1)
+        #expect(cells.value(of: metrics.traces(live: .notSampled, shadow: .sampled)) == 1)
+        #expect(cells.value(of: book.shadowPolicies[0].sampled) == 2)
+        #expect(node.ledger.sampled == 1 && node.ledger.difference == 0)
+        #expect(node.worker.shadowComparison.differences.map(\.traceID) == [trace(2)])
+        for destination in node.destinations { destination.close() }
+    }
+
     @Test func aThousandReloadsLoseNothing() throws {
         let node = Node(try makePlan())
         var random = SeededGenerator(5)

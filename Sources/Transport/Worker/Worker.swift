@@ -55,7 +55,7 @@ package final class Worker {
         self.eventLoop = eventLoop
         self.plan = plan
         self.mailboxes = mailboxes
-        cells = MetricCells(plan.metrics.layout)
+        cells = MetricCells(plan.policies.book.layout)
         ledger = LedgerCells(destinationCount: plan.destinationNames.count)
         policies = plan.policies
         shard = Shard(settings: plan.shard, version: plan.policies.version, keys: plan.hashKeys, now: now)

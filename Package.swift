@@ -66,6 +66,7 @@ let package = Package(
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: house),
+        .target(name: "Cluster", dependencies: ["OTLP"], swiftSettings: house),
         // floor 4
         .target(
             name: "Transport",
@@ -116,6 +117,10 @@ let package = Package(
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: houseTests),
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "NativeCore", "OTLP", "ConfigTree"], swiftSettings: houseTests),
         .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "OTLP", "Telemetry"], swiftSettings: houseTests),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "OTLP"], swiftSettings: houseTests),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Cluster", "Sampling", "OTLP", "ConfigTree"],
+            swiftSettings: houseTests),
         .testTarget(
             name: "TransportTests",
             dependencies: [

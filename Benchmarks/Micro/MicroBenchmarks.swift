@@ -63,6 +63,8 @@ struct MicroBenchmarks {
             times.take(step, spans: spans, traces: traces, kept: kept)
         }
         report(times, heldPerSpan)
+        print("OTTL conditions, ns per span")
+        ConditionBenchmark.run(&source)
         PolicyBenchmarks.run()
     }
 

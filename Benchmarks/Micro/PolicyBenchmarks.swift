@@ -13,6 +13,7 @@ enum PolicyBenchmarks {
         print("policies                       walk, per span   predicates, per span   decide, per trace (ns)")
         measure("3 basic", basic)
         measure("20 attributes, 6 of them regex", attributes)
+        measure("the same and 2 OTTL conditions", attributes + ottl)
         measure("100 exact values of 10 names", exactValues)
         measure("20 of all kinds", mixed)
     }
@@ -108,6 +109,13 @@ enum PolicyBenchmarks {
             nodes.append(policy("numeric_attribute", number, .map(["key": text(key), "min_value": 60_001, "max_value": 60_002])))
         }
         return nodes
+    }
+
+    static var ottl: [ConfigNode] {
+        [
+            #"attributes["http.response.status_code"] >= 600 and resource.attributes["service.name"] == "checkout""#,
+            #"kind == SPAN_KIND_SERVER and HasPrefix(name, "DELETE /")"#,
+        ].enumerated().map { policy("ottl_condition", $0, .map(["span": [text($1)]])) }
     }
 
     static var exactValues: [ConfigNode] {

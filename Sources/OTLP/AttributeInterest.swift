@@ -86,7 +86,7 @@ package struct AttributeInterest: Sendable {
     }
 }
 
-/// A list of names, ordered by length for quick refusal.
+/// A list of names in a hash table, so that fifty cost no more than three.
 struct AttributeNames: Sendable {
     /// One name in the flat store.
     private struct Entry: Sendable, BitwiseCopyable {
@@ -98,6 +98,8 @@ struct AttributeNames: Sendable {
 
     /// Bit `min(length, 63)` is set if a name has that length.
     let lengths: UInt64
+    /// By hash of length and tail: an entry's index plus one, or 0. A power of two, at most half full.
+    private let slots: [UInt16]
     private let entries: [Entry]
     private let bytes: [UInt8]
 
@@ -105,16 +107,22 @@ struct AttributeNames: Sendable {
         var mask: UInt64 = 0
         var entries: [Entry] = []
         var bytes: [UInt8] = []
+        var size = 2
+        while size < names.count * 4 { size *= 2 }
+        var slots = [UInt16](repeating: 0, count: size)
         for (index, name) in names.enumerated().prefix(Int(UInt16.max)) {
             mask |= 1 << UInt64(min(name.count, 63))
+            let tail = Self.tail(name.span, 0, name.count)
             entries.append(
                 Entry(
-                    tail: Self.tail(name.span, 0, name.count), offset: UInt32(bytes.count),
-                    length: UInt32(name.count), name: UInt16(index)))
+                    tail: tail, offset: UInt32(bytes.count), length: UInt32(name.count), name: UInt16(index)))
             bytes += name
+            var slot = Self.home(tail, name.count, size)
+            while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
+            slots[slot] = UInt16(truncatingIfNeeded: entries.count)
         }
-        entries.sort { ($0.length, $0.name) < ($1.length, $1.name) }
         self.lengths = mask
+        self.slots = slots
         self.entries = entries
         self.bytes = bytes
     }
@@ -128,33 +136,45 @@ struct AttributeNames: Sendable {
         lengths &>> UInt64(truncatingIfNeeded: min(length, 63)) & 1 != 0
     }
 
-    /// The index of the wanted name that equals these bytes.
+    /// The index of the wanted name that equals these bytes; of equal names, of the first one.
+    ///
+    /// - Complexity: O(length) and a look at the names that share its length and last eight bytes.
     @inline(never)
     func find(_ body: Span<UInt8>, _ start: Int, _ end: Int) -> UInt16? {
         let length = end - start
         let tail = Self.tail(body, start, end)
-        for index in entries.indices {
-            let entry = entries[index]
-            if Int(entry.length) < length || (Int(entry.length) == length && entry.tail != tail) {
-                continue
+        let table = slots.span
+        var slot = Self.home(tail, length, table.count)
+        while true {
+            let number = table[slot]
+            if number == 0 { return nil }
+            let entry = entries[Int(number) - 1]
+            if entry.tail == tail && Int(entry.length) == length && isEqual(entry, body, start, length) {
+                return entry.name
             }
-            if Int(entry.length) > length { return nil }
-            // The last eight bytes are equal already; the last word here may overlap them.
-            let names = bytes.span
-            var same = true
-            var position = 0
-            while position < length - 8 {
-                if Wire.loadLittle64(names, Int(entry.offset) + position)
-                    != Wire.loadLittle64(body, start + position)
-                {
-                    same = false
-                    break
-                }
-                position += 8
-            }
-            if same { return entry.name }
+            slot = (slot &+ 1) & (table.count &- 1)
         }
-        return nil
+    }
+
+    /// The last eight bytes are equal already; the last word here may overlap them.
+    @inline(__always)
+    private func isEqual(_ entry: Entry, _ body: Span<UInt8>, _ start: Int, _ length: Int) -> Bool {
+        let names = bytes.span
+        var position = 0
+        while position < length - 8 {
+            if Wire.loadLittle64(names, Int(entry.offset) + position) != Wire.loadLittle64(body, start + position) {
+                return false
+            }
+            position += 8
+        }
+        return true
+    }
+
+    /// Where a name's search begins.
+    @inline(__always)
+    private static func home(_ tail: UInt64, _ length: Int, _ size: Int) -> Int {
+        let mixed = (tail ^ UInt64(truncatingIfNeeded: length) &* 0x9e37_79b9_7f4a_7c15) &* 0xa076_1d64_78bd_642f
+        return Int(truncatingIfNeeded: mixed >> 32) & (size &- 1)
     }
 
     /// The last eight bytes, or all of fewer: names of one family differ at their end.

@@ -76,7 +76,7 @@ extension AttributeNames {
         into hits: inout [AttributeHit]
     ) throws(WalkError) {
         var key = start..<start
-        var value = ValueRange(kind: .empty, start: start, end: start)
+        var value = AttributeValueRange(kind: .empty, range: ByteRange(start..<start))
         var offset = start
         while offset < end {
             let tag = try Wire.tag(body, offset, end)
@@ -85,7 +85,7 @@ extension AttributeNames {
                 offset = key.upperBound
             } else if tag.value == 0x12 {
                 let payload = try Wire.payload(body, tag.next, end)
-                value = try Self.valueRange(
+                value = try AttributeValueRange.read(
                     body, payload.lowerBound, payload.upperBound, current: value)
                 offset = payload.upperBound
             } else {
@@ -103,13 +103,14 @@ extension AttributeNames {
         _ name: UInt16, _ body: Span<UInt8>, _ start: Int, _ end: Int, record: UInt32,
         hitStart: Int, into hits: inout [AttributeHit]
     ) throws(WalkError) {
-        let value = try valueRange(
-            body, start, end, current: ValueRange(kind: .empty, start: start, end: start))
+        let value = try AttributeValueRange.read(
+            body, start, end,
+            current: AttributeValueRange(kind: .empty, range: ByteRange(start..<start)))
         report(name, value, record: record, hitStart: hitStart, into: &hits)
     }
 
     private static func report(
-        _ name: UInt16, _ value: ValueRange, record: UInt32, hitStart: Int,
+        _ name: UInt16, _ value: AttributeValueRange, record: UInt32, hitStart: Int,
         into hits: inout [AttributeHit]
     ) {
         // Of equal keys the first one counts. There are at most as many hits as names.
@@ -120,49 +121,7 @@ extension AttributeNames {
         }
         hits.append(
             AttributeHit(
-                record: record, valueOffset: UInt32(truncatingIfNeeded: value.start),
-                valueLength: UInt32(truncatingIfNeeded: value.end - value.start), name: name,
-                valueKind: value.kind))
-    }
-
-    /// Where the value inside an AnyValue lies, and what it is.
-    private struct ValueRange {
-        var kind: AttributeValueKind
-        var start: Int
-        var end: Int
-    }
-
-    /// The last member of an AnyValue's oneof; `current` if it has none.
-    private static func valueRange(
-        _ body: Span<UInt8>, _ start: Int, _ end: Int, current: ValueRange
-    ) throws(WalkError) -> ValueRange {
-        var value = current
-        var offset = start
-        while offset < end {
-            let tag = try Wire.tag(body, offset, end)
-            let kind: AttributeValueKind? =
-                switch tag.value {
-                case 0x0a: .string
-                case 0x10: .bool
-                case 0x18: .int
-                case 0x21: .double
-                case 0x2a: .array
-                case 0x32: .kvlist
-                case 0x3a: .bytes
-                default: nil
-                }
-            if tag.value & 7 == 2 {
-                let payload = try Wire.payload(body, tag.next, end)
-                if let kind {
-                    value = ValueRange(
-                        kind: kind, start: payload.lowerBound, end: payload.upperBound)
-                }
-                offset = payload.upperBound
-            } else {
-                offset = try Wire.skip(tag: tag.value, body, tag.next, end)
-                if let kind { value = ValueRange(kind: kind, start: tag.next, end: offset) }
-            }
-        }
-        return value
+                record: record, valueOffset: value.range.start, valueLength: value.range.count,
+                name: name, valueKind: value.kind))
     }
 }

@@ -31,11 +31,11 @@ package struct Decision: Sendable, Equatable {
 /// A set is three cache lines: the first has the eight states with 12 bits of hash each, so that looking for what is not there,
 /// the usual case, touches one line. Owned by one shard; 24 bytes per entry, used as it fills.
 package struct DecisionCache: ~Copyable {
-    private static let ways = 8
+    static let ways = 8
     /// Eight states, then eight ids of two words.
-    private static let setWords = 24
-    private var words: PagedBuffer<UInt64>
-    private let setCount: Int
+    static let setWords = 24
+    private(set) var words: PagedBuffer<UInt64>
+    let setCount: Int
     private(set) var count = 0
 
     /// A cache for at least `capacity` decisions (rounded up to whole sets of eight), or nil for none.
@@ -110,7 +110,7 @@ package struct DecisionCache: ~Copyable {
         words[start + Self.ways + 2 * victim + 1] = traceID.low
     }
 
-    private static let secondMask: UInt64 = 1 << 20 - 1
+    static let secondMask: UInt64 = 1 << 20 - 1
     private static let tagMask: UInt64 = 0xfff << 12
 
     /// The lowest bits of the hash, which the set number leaves out.

@@ -9,12 +9,12 @@ struct DecisionWheel: ~Copyable {
     /// When the bucket of this moment is past, so that its traces are due.
     static func end(ofBucketAt now: Int64) -> Int64 { ((now >> widthBits) + 1) << widthBits }
 
-    private var buckets: [[UInt32]]
-    private var mask: Int
+    private(set) var buckets: [[UInt32]]
+    private(set) var mask: Int
     /// The oldest bucket that may hold something, as an absolute bucket number.
-    private var oldest: Int64
+    private(set) var oldest: Int64
     /// How much of the oldest bucket has been handed out.
-    private var taken = 0
+    private(set) var taken = 0
     private(set) var count = 0
 
     /// A wheel that reaches `horizon` nanoseconds ahead of `now`.

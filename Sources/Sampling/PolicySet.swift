@@ -97,8 +97,12 @@ package struct PolicySet: Sendable {
 
     /// Sets the predicate bits (and side words) of every span of a request that was walked with this set's `interest`.
     ///
-    /// - Parameter body: the message that the index's offsets refer to.
-    package func evaluatePredicates(_ index: inout RequestIndex, body: Span<UInt8>) { program.evaluate(&index, body) }
+    /// - Parameters:
+    ///   - body: the message that the index's offsets refer to.
+    ///   - unixNanoseconds: the time, for conditions that ask for it (OTTL's `Now()`).
+    package func evaluatePredicates(_ index: inout RequestIndex, body: Span<UInt8>, unixNanoseconds: Int64 = 0) {
+        program.evaluate(&index, body, unixNanoseconds: unixNanoseconds)
+    }
 
     /// How many predicates spans are checked for.
     package var predicateCount: Int { predicates.count }

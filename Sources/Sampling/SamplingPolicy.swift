@@ -14,7 +14,7 @@ package enum PolicyVerdict: UInt8, Sendable, CaseIterable {
 package struct DecisionContext {
     /// Monotonic nanoseconds.
     package var now: Int64
-    /// The trace's words beyond its summary, `PolicySet.sideWords` of them: predicate bits from 64 on, then the keys that
+    /// The trace's words beyond its summary, laid out as `PolicySet.sideLayout` says: predicate bits from 64 on, then the keys that
     /// dynamic policies count by. Empty if the set needs none.
     package var side: [UInt64]
     /// The verdict of each top-level policy on the trace that was decided last, in the order of the configuration; nil where

@@ -150,12 +150,13 @@ extension Shard {
         }
     }
 
-    private mutating func remove(_ index: Int) {
+    /// A trace leaves the table.
+    mutating func remove(_ index: Int) {
         releaseVersion(table[index].policyVersion)
         table.remove(index)
     }
 
-    private mutating func readChain(of index: Int) {
+    mutating func readChain(of index: Int) {
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
         var location = table[index].lastRecord
         while !location.isNone {

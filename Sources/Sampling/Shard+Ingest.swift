@@ -8,12 +8,14 @@ extension Shard {
     ///   - body: the message that the index's offsets refer to.
     ///   - version: the policies that the predicate bits are of; nil: those in force.
     ///   - shadow: the same request as the version's shadow set sees it; nil without one.
+    ///   - unixNanoseconds: the time, for conditions that ask for it.
     /// - Complexity: O(spans); about two cache misses for each trace that is not in the cache, fetched ahead. A request is walked
     ///   once more for every other version that its traces are judged by, which happens while policies change.
     package mutating func ingest(
         body: Span<UInt8>, index: RequestIndex, shard: UInt64, of shards: UInt64, now: Int64,
-        version: PolicyVersion? = nil, shadow: RequestIndex? = nil
+        version: PolicyVersion? = nil, shadow: RequestIndex? = nil, unixNanoseconds: Int64 = 0
     ) -> IngestResult {
+        foreign.unixNanoseconds = unixNanoseconds
         let arrival = version.map { place(of: $0) } ?? 0
         let arrivalNumber = versions[arrival].version.number
         if settings.isSpanIngest {

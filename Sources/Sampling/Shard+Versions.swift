@@ -103,6 +103,8 @@ struct ForeignBits {
     }
 
     var keys = HashKeys(0, 0)
+    /// The time of the request at hand.
+    var unixNanoseconds: Int64 = 0
     private var known: [Indexes] = []
 
     /// The request is done.
@@ -112,20 +114,20 @@ struct ForeignBits {
     mutating func indexes(of version: PolicyVersion, body: Span<UInt8>, count: Int) -> Indexes {
         if let last = known.first(where: { $0.number == version.number }) { return last }
         let made = Indexes(
-            number: version.number, live: Self.walk(body, version.policies, keys, count),
-            shadow: version.shadow.map { Self.walk(body, $0, keys, count) })
+            number: version.number, live: walk(body, version.policies, count),
+            shadow: version.shadow.map { walk(body, $0, count) })
         known.append(made)
         return made
     }
 
-    private static func walk(_ body: Span<UInt8>, _ policies: PolicySet, _ keys: HashKeys, _ count: Int) -> RequestIndex {
+    private func walk(_ body: Span<UInt8>, _ policies: PolicySet, _ count: Int) -> RequestIndex {
         var index = RequestIndex()
         guard (try? RequestWalker(keys: keys, interest: policies.interest).walk(body, into: &index)) != nil else {
             return RequestIndex()
         }
         Shard.leaveOutOversized(&index)
         guard index.records.count == count else { return RequestIndex() }
-        policies.evaluatePredicates(&index, body: body)
+        policies.evaluatePredicates(&index, body: body, unixNanoseconds: unixNanoseconds)
         return index
     }
 }

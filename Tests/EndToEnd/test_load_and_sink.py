@@ -179,3 +179,16 @@ def test_full_speed_is_refused_rather_than_lost(gateway, limit, spike, load_argu
             assert report["refused"].get("UNAVAILABLE", 0) > 0, "the limit was never felt"
         seen = receiver.stop()
     assert seen["spans"] == ledger["sampled"]
+
+
+@pytest.mark.parametrize("protocol", ["http", "http-json"])
+@pytest.mark.parametrize("gzip", [(), ("--gzip",)], ids=["identity", "gzip"])
+def test_load_over_http(gateway, backend, protocol, gzip):
+    """The other protocols carry the same traffic: whole traces, counted under the HTTP transport."""
+    store = backend()
+    with gateway([store], policies=ALWAYS) as node:
+        report = load(node.http_port, "--protocol", protocol, "--rate", "3000", "--seconds", "2", "--spans-per-request", "256", *gzip)
+        ledger = node.settle()
+        assert ledger["accepted"] == report["accepted"]["spans"] > 5000
+        assert node.metrics().value("otelcol_receiver_accepted_spans", transport="http") == ledger["accepted"]
+    assert {len(t) for t in store.traces().values()} == {8}

@@ -28,7 +28,8 @@ let package = Package(
         .target(
             name: "CShims", path: "Sources/CShims",
             linkerSettings: [.linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc")]),
-        .target(name: "NativeCore", dependencies: ["CShims"], path: "Sources/NativeCore", swiftSettings: house),
+        .target(name: "CRE2", path: "Sources/CRE2", linkerSettings: [.linkedLibrary("re2")]),
+        .target(name: "NativeCore", dependencies: ["CShims", "CRE2"], path: "Sources/NativeCore", swiftSettings: house),
         .target(name: "OTLP", path: "Sources/OTLP", swiftSettings: house),
         .target(name: "ConfigTree", path: "Sources/ConfigTree", swiftSettings: house),
         .target(name: "Telemetry", path: "Sources/Telemetry", swiftSettings: house),
@@ -69,5 +70,6 @@ let package = Package(
             ],
             path: "Targets/Fuzz",
             swiftSettings: [.swiftLanguageMode(.v6), .enableExperimentalFeature("Lifetimes")]),
-    ]
+    ],
+    cxxLanguageStandard: .cxx17
 )

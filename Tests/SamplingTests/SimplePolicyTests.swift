@@ -138,14 +138,6 @@ import Testing
         #expect(build([policyNode("not", .map([:]))]).set == nil)
     }
 
-    /// A failing condition, for `error_mode: propagate`.
-    struct Failing: SpanCondition {
-        let text = "failing"
-        func evaluate(
-            body: Span<UInt8>, index: borrowing RequestIndex, record: Int, hits: Range<Int>
-        ) -> SpanConditionOutcome { .failed }
-    }
-
     @Test func failures() {
         var context = DecisionContext(now: 0)
         let trace = summary([TestSpan(trace: TraceID(high: 1, low: 1))], PolicySet(version: 1, policies: [], predicates: PredicateCompiler()))

@@ -124,6 +124,7 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
         Case(description: "odd expectation", head: post(HTTPCaller.json + "expect: tea\n"), status: 417, reason: .badHeaders, closes: true, contentType: "application/json"),
         Case(description: "long header", head: post("x: \(String(repeating: "y", count: 20_000))\n"), status: 431, reason: .badHeaders, closes: true),
         Case(description: "length and chunks", head: post("transfer-encoding: chunked\n", 3), status: 400, reason: .badHeaders, closes: true),
+        Case(description: "odd transfer coding", head: "POST /v1/traces HTTP/1.1\nhost: x\n\(HTTPCaller.json)transfer-encoding: gzip, chunked\n\n0\n\n", status: 501, reason: .badHeaders, closes: true, contentType: "application/json"),
         Case(description: "two lengths", head: post("content-length: 4\n", 3), status: 400, reason: .badHeaders, closes: true),
         Case(description: "negative length", head: post("", -1), status: 400, reason: .badHeaders, closes: true),
         Case(description: "bad chunk", head: "POST /v1/traces HTTP/1.1\nhost: x\n\(HTTPCaller.json)transfer-encoding: chunked\n\nzz\n", status: 400, reason: .badHeaders, closes: true, contentType: "application/json"),

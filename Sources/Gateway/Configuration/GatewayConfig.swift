@@ -24,6 +24,13 @@ package struct GatewayConfig: Sendable, Equatable {
         self.telemetry = telemetry
         self.shutdownTimeout = shutdownTimeout
     }
+
+    /// How long a node may take from SIGTERM to its end, nanoseconds: windows, queues, and five seconds for clients to leave
+    /// and for everything to close.
+    package var longestStop: Int64 {
+        let (sum, overflow) = pipeline.tailSampling.drainTimeout.addingReportingOverflow(shutdownTimeout)
+        return overflow || sum > .max - 5_000_000_000 ? .max : sum + 5_000_000_000
+    }
 }
 
 /// What `service.pipelines.traces` puts together.

@@ -44,7 +44,7 @@ package struct OTTLConditionPolicy: SamplingPolicy {
     /// Written in any case, but not empty; left out it is `silent`.
     private static func errorMode(_ block: inout ConfigReader) -> OTTLErrorMode {
         guard let text = block.stringIfPresent("error_mode") else { return .silent }
-        if let mode = OTTLErrorMode(rawValue: text.lowercased()) { return mode }
+        if let mode = OTTLErrorMode(configured: text) { return mode }
         let known = OTTLErrorMode.allCases.map(\.rawValue)
         let hint = nearestName(to: text, among: known).map { "did you mean `\($0)`? " } ?? ""
         block.error(
@@ -55,27 +55,5 @@ package struct OTTLConditionPolicy: SamplingPolicy {
     package func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
         if isTrue.intersects(trace, context) { return .sampled }
         return isFailed.intersects(trace, context) ? .failed : .notSampled
-    }
-}
-
-/// What an evaluation error of an OTTL condition means.
-package enum OTTLErrorMode: String, Sendable, CaseIterable {
-    /// False, with a log line.
-    case ignore
-    /// False.
-    case silent
-    /// The policy can't be evaluated on the trace.
-    case propagate
-}
-
-extension PolicyBuilder {
-    /// Compiles OTTL conditions into one that is true where any of them is; problems go to their places.
-    mutating func ottl(
-        span: [PlacedText], spanEvents: [PlacedText], _ mode: OTTLErrorMode, _ problems: ConfigProblems
-    ) -> (any SpanCondition)? {
-        for text in span + spanEvents {
-            problems.error("OTTL conditions are not in Tailgate yet", at: text.position, keyPath: text.keyPath)
-        }
-        return nil
     }
 }

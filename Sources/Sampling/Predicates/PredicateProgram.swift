@@ -89,7 +89,7 @@ struct PredicateProgram: Sendable {
     /// Within a run of spans of one trace and group a predicate that only matters for the trace as a whole may be left unset on a span after one
     /// that has it.
     /// - Complexity: O(spans + wanted attributes), and what the conditions cost.
-    func evaluate(_ index: inout RequestIndex, _ body: Span<UInt8>) {
+    func evaluate(_ index: inout RequestIndex, _ body: Span<UInt8>, unixNanoseconds: Int64) {
         if isPlain {
             var records = index.records.mutableSpan
             let table = flagWords.span
@@ -98,10 +98,10 @@ struct PredicateProgram: Sendable {
             }
             return
         }
-        evaluateAll(&index, body)
+        evaluateAll(&index, body, unixNanoseconds)
     }
 
-    private func evaluateAll(_ index: inout RequestIndex, _ body: Span<UInt8>) {
+    private func evaluateAll(_ index: inout RequestIndex, _ body: Span<UInt8>, _ now: Int64) {
         index.sideStride = sideWords
         if sideWords > 0 {
             index.sideWords.append(contentsOf: repeatElement(0, count: index.records.count * sideWords))
@@ -144,7 +144,7 @@ struct PredicateProgram: Sendable {
             }
             if !steps.isEmpty {
                 steps.run(
-                    SpanAtHand(record: record, position: position, hits: firstHit..<next), index, body, known: known,
+                    SpanAtHand(record: record, position: position, hits: firstHit..<next, unixNanoseconds: now), index, body, known: known,
                     into: &bits)
             }
             for word in 0..<words { known.words[word] |= bits.words[word] }
@@ -167,9 +167,9 @@ struct PredicateProgram: Sendable {
         }
         guard wantsKey else { return }
         let record = index.records[position]
-        let parts = keys.contains { $0.needsParts } ? SpanParts(of: record, in: body) : nil
+        let fields = keys.contains { $0.needsFields } ? SpanFields(body, record.range) : nil
         for number in keys.indices {
-            index.sideWords[start + traceWords - 1 + number] = keys[number].key(body, index, record, hits: hits, parts)
+            index.sideWords[start + traceWords - 1 + number] = keys[number].key(body, index, record, hits: hits, fields)
         }
     }
 }
@@ -180,4 +180,6 @@ struct SpanAtHand {
     var position: Int
     /// Its part of `RequestIndex.spanHits`.
     var hits: Range<Int>
+    /// When it came.
+    var unixNanoseconds: Int64
 }

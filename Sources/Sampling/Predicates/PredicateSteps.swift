@@ -130,7 +130,7 @@ struct PredicateSteps: Sendable {
         /// Lazies that are worked out; their outcomes stand in the second.
         var isDone: [16 of UInt64] = .init(repeating: 0)
         var outcomes: [16 of UInt64] = .init(repeating: 0)
-        var parts: SpanParts?
+        var fields: SpanFields?
     }
 
     private func holds(
@@ -162,20 +162,20 @@ struct PredicateSteps: Sendable {
         switch lazies[lazy] {
         case .condition(let number, _):
             let found = conditions[number].evaluate(
-                body: body, index: index, record: span.position, hits: span.hits)
+                body: body, index: index, record: span.position, hits: span.hits, unixNanoseconds: span.unixNanoseconds)
             // Whoever else asks for this condition gets its answer, too.
             for other in lazies.indices {
                 guard case .condition(number, let wanted) = lazies[other] else { continue }
                 note(other, wanted == found, &work)
             }
             return work.outcomes[word] & mask != 0
-        case .name(let texts): outcome = texts.contains(body.extracting(parts(span, body, &work).name))
-        case .pattern(let expression): outcome = expression.matches(body.extracting(parts(span, body, &work).name))
+        case .name(let texts): outcome = texts.contains(body.extracting(fields(span, body, &work).name.range))
+        case .pattern(let expression): outcome = expression.matches(body.extracting(fields(span, body, &work).name.range))
         case .kind(let kinds):
-            let kind = parts(span, body, &work).kind
-            outcome = kind < 8 && kinds >> UInt8(truncatingIfNeeded: kind) & 1 != 0
+            let kind = fields(span, body, &work).kind
+            outcome = kind >= 0 && kind < 8 && kinds >> UInt8(truncatingIfNeeded: kind) & 1 != 0
         case .traceState(let test):
-            outcome = TraceState.holds(body.extracting(parts(span, body, &work).traceState), test)
+            outcome = TraceState.holds(body.extracting(fields(span, body, &work).traceState.range), test)
         }
         note(lazy, outcome, &work)
         return outcome
@@ -187,11 +187,11 @@ struct PredicateSteps: Sendable {
         if outcome { work.outcomes[lazy >> 6] |= mask }
     }
 
-    private func parts(_ span: SpanAtHand, _ body: Span<UInt8>, _ work: inout Work) -> SpanParts {
-        if let parts = work.parts { return parts }
-        let parts = SpanParts(of: span.record, in: body)
-        work.parts = parts
-        return parts
+    private func fields(_ span: SpanAtHand, _ body: Span<UInt8>, _ work: inout Work) -> SpanFields {
+        if let fields = work.fields { return fields }
+        let fields = SpanFields(body, span.record.range)
+        work.fields = fields
+        return fields
     }
 }
 

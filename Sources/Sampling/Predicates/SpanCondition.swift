@@ -10,11 +10,14 @@ package enum SpanConditionOutcome: UInt8, Hashable, Sendable {
 
 /// A compiled condition of a language of its own (OTTL), evaluated on arriving spans.
 ///
-/// Immutable, shared by all workers, and pure: the outcome depends on the span, its scope and its resource alone. It is asked at
+/// Immutable, shared by all workers, and pure: the outcome depends on the span, its scope, its resource and the time alone. It is asked at
 /// most once per span, and not at all for spans on which the answer can change nothing any more.
 package protocol SpanCondition: Sendable {
     /// Two conditions with the same text are the same condition and are evaluated once for both.
     var text: String { get }
+
+    /// As people should read it.
+    var description: String { get }
 
     /// The outcome on span number `record` of a request.
     ///
@@ -22,8 +25,9 @@ package protocol SpanCondition: Sendable {
     ///   - body: the message that the index's offsets refer to.
     ///   - index: walked with the `interest` of the policy set that the condition belongs to.
     ///   - hits: the span's part of `index.spanHits`; a hit's `name` is what `PredicateCompiler.spanAttribute` returned.
+    ///   - unixNanoseconds: when the span came.
     func evaluate(
-        body: Span<UInt8>, index: borrowing RequestIndex, record: Int, hits: Range<Int>
+        body: Span<UInt8>, index: borrowing RequestIndex, record: Int, hits: Range<Int>, unixNanoseconds: Int64
     ) -> SpanConditionOutcome
 }
 

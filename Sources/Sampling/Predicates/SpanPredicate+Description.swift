@@ -17,9 +17,9 @@ extension SpanPredicate: CustomStringConvertible {
         case .traceState(let test): "tracestate \(test.key) is \(Self.list(test.values))"
         case .condition(let use):
             switch use.outcome {
-            case .isTrue: use.condition.text
-            case .isFalse: "not (\(use.condition.text))"
-            case .failed: "error in \(use.condition.text)"
+            case .isTrue: use.condition.description
+            case .isFalse: "not (\(use.condition.description))"
+            case .failed: "error in \(use.condition.description)"
             }
         case .not(let inner): "not (\(inner))"
         case .all(let parts): parts.isEmpty ? "any span" : parts.map { $0.inParentheses }.joined(separator: " and ")

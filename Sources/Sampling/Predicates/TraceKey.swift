@@ -20,11 +20,11 @@ struct TraceKeyProgram: Sendable {
     }
 
     var parts: [Part]
-    var needsParts: Bool
+    var needsFields: Bool
 
     init(_ fields: [TraceKeyField], _ compiler: inout PredicateCompiler) {
         parts = []
-        needsParts = false
+        needsFields = false
         for field in fields {
             switch field {
             case .attribute(let name):
@@ -32,10 +32,10 @@ struct TraceKeyProgram: Sendable {
                 parts.append(.attribute(span: span, resource: resource))
             case .name:
                 parts.append(.name)
-                needsParts = true
+                needsFields = true
             case .kind:
                 parts.append(.kind)
-                needsParts = true
+                needsFields = true
             case .status: parts.append(.status)
             }
         }
@@ -48,10 +48,10 @@ struct TraceKeyProgram: Sendable {
     /// meet once in 10^12 nodes, and then they share a rate.
     func key(
         _ body: Span<UInt8>, _ index: borrowing RequestIndex, _ record: SpanRecord, hits: Range<Int>,
-        _ parts: SpanParts?
+        _ fields: SpanFields?
     ) -> UInt64 {
         var key: UInt64 = 0x9e37_79b9_7f4a_7c15
-        for part in self.parts {
+        for part in parts {
             var word: UInt64
             switch part {
             case .attribute(let span, let resource):
@@ -60,8 +60,8 @@ struct TraceKeyProgram: Sendable {
                     let range = index.groups[Int(record.group)].resourceHitRange
                     word = Self.word(resource, index.resourceHits.span, range, body)
                 }
-            case .name: word = parts.map { hashBytes(body.extracting($0.name), key: Self.hashKeys) } ?? 0
-            case .kind: word = parts?.kind ?? 0
+            case .name: word = fields.map { hashBytes(body.extracting($0.name.range), key: Self.hashKeys) } ?? 0
+            case .kind: word = fields.map { UInt64(UInt32(bitPattern: $0.kind)) } ?? 0
             case .status: word = UInt64(record.flags.statusCode)
             }
             let product = (key ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)

@@ -7,8 +7,8 @@ internal import Telemetry
 /// One client connection over HTTP/1.1: requests one after the other, each answered before the next is looked at.
 ///
 /// The grammar is SwiftNIO's parser's, the meaning of a request is `HTTPCall`'s; this class collects bodies and answers.
-/// Lives on its worker's loop. Pipelined requests are answered as they are parsed; while the client takes no answers, nothing more is
-/// read, so one piece of input (256 KiB) and its answers are all that is ever held beyond the present body.
+/// Lives on its worker's loop. Pipelined requests are answered as they are parsed; while the client takes no answers, nothing
+/// more is read, so one piece of input (256 KiB) and its answers are all that is ever held beyond the present body.
 final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
@@ -145,7 +145,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         request = open
         do throws(RequestRefusal) {
             try check(head, headers)
-            try server.authorize(headers, receiver: receiver)
+            if !HTTPCall.isPreflight(headers, http) { try server.authorize(headers, receiver: receiver) }
             let call = try HTTPCall(headers, http, passThrough: passThrough)
             request?.call = call
             try admit(call)
@@ -167,6 +167,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         if hosts > 1 || (hosts == 0 && head.version == .http1_1) { throw bad("one Host field is expected") }
         if head.headers.contains(name: "transfer-encoding") && head.headers.contains(name: "content-length") {
             throw bad("both Transfer-Encoding and Content-Length")
+        }
+        let codings = head.headers[canonicalForm: "transfer-encoding"]
+        if codings.contains(where: { $0.lowercased() != "chunked" }) {
+            throw bad("a Transfer-Encoding other than chunked", 501)
         }
         let expectations = head.headers[canonicalForm: "expect"]
         if expectations.contains(where: { $0.lowercased() != "100-continue" }) { throw bad("unknown expectation", 417) }

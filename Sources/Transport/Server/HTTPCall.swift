@@ -53,6 +53,12 @@ package struct HTTPCall: Sendable {
         contentLength = headers.first("content-length").flatMap(HeaderText.number)
     }
 
+    /// Whether a browser asks for permission: such questions come without credentials.
+    static func isPreflight(_ headers: HTTP2Headers, _ settings: HTTPListenerSettings) -> Bool {
+        settings.crossOrigin != nil && headers.has(":method", "OPTIONS") && headers.first("origin") != nil
+            && headers.first("access-control-request-method") != nil
+    }
+
     private static func preflight(
         _ headers: HTTP2Headers, _ settings: HTTPListenerSettings
     ) -> [(name: String, value: String)]? {

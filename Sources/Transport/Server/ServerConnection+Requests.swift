@@ -30,12 +30,17 @@ extension ServerConnection {
         if let http, !headers.isGRPC { open.replyForm = HTTPReplyForm(headers, http) }
         calls[stream] = open
         do {
-            try server.authorize(headers, receiver: receiver)
+            if !isPreflight(headers) { try server.authorize(headers, receiver: receiver) }
             calls[stream]?.call = try read(headers)
             try admit(stream)
         } catch {
             refuse(stream, error, ended: false)
         }
+    }
+
+    private func isPreflight(_ headers: HTTP2Headers) -> Bool {
+        guard let http else { return false }
+        return HTTPCall.isPreflight(headers, http)
     }
 
     private func read(_ headers: HTTP2Headers) throws(RequestRefusal) -> Call {

@@ -53,8 +53,9 @@ package final class WorkerServer {
         if isShuttingDown { next.announceShutdown() }
     }
 
-    /// The one place where it is checked who sends a request, before its body is read. `headers` are those of the request in either
-    /// version of HTTP, names in lower case. Without authentication everybody may send.
+    /// The one place where it is checked who sends a request, before its body is read. `headers` are those of the request in
+    /// either version of HTTP, names in lower case. Not asked for a browser's preflight questions, which come without
+    /// credentials. Without authentication everybody may send.
     func authorize(_ headers: HTTP2Headers, receiver: Int) throws(RequestRefusal) {}
 
     /// Takes a whole export request, whichever protocol it came in, or says why not.

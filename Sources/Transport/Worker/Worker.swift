@@ -25,7 +25,7 @@ package final class Worker {
     var assembler: BatchAssembler
     private var walker: RequestWalker
     private var index = RequestIndex()
-    private var inflater = Inflater()
+    var inflater = Inflater()
     /// The same request as the shadow set sees it; unused without one.
     private var shadowIndex = RequestIndex()
     var routes: [DestinationRoute] = []
@@ -110,8 +110,10 @@ package final class Worker {
             throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
         Shard.leaveOutOversized(&index)
-        policies.version.policies.evaluatePredicates(&index, body: body.span.extracting(payloadStart...))
-        let hasShadow = walkForShadow(body.span.extracting(payloadStart...))
+        let clock = SystemClocks.unixNanoseconds()
+        policies.version.policies.evaluatePredicates(
+            &index, body: body.span.extracting(payloadStart...), unixNanoseconds: clock)
+        let hasShadow = walkForShadow(body.span.extracting(payloadStart...), clock)
         if plan.refusesExcessTraces { try refuseIfFull(receiver) }
         let rejected = index.rejected
         let spans = index.records.count
@@ -152,61 +154,13 @@ package final class Worker {
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
     }
 
-    /// The protobuf message in a body that is compressed, or JSON, or both.
-    func plainMessage(
-        _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ signal: OTLPSignal, _ receiver: Int
-    ) throws(RequestRefusal) -> [UInt8] {
-        var payloadStart = payloadStart
-        if form.coding == .identity {
-            cells.add(plan.metrics.ingress.receivedIdentityBytes, body.count)
-        } else {
-            body = try inflate(body, payloadStart, form.coding, receiver)
-            payloadStart = 0
-        }
-        guard form.isJSON else { return payloadStart == 0 ? body : Array(body[payloadStart...]) }
-        // Its protobuf is about as long at worst.
-        guard plan.memory.admits(bytes: body.count) else { throw refuseForMemory(receiver) }
-        do {
-            return try OTLPJSONTranscoder.transcode(body.span.extracting(payloadStart...), signal)
-        } catch {
-            throw RequestRefusal(.malformed, .invalidArgument, "\(error)")
-        }
-    }
-
-    private func inflate(
-        _ body: [UInt8], _ payloadStart: Int, _ coding: ContentCoding, _ receiver: Int
-    ) throws(RequestRefusal) -> [UInt8] {
-        let ingress = plan.metrics.ingress
-        cells.add(coding == .gzip ? ingress.receivedGzipBytes : ingress.receivedDeflateBytes, body.count)
-        let limit = plan.limits[receiver].maximumMessageBytes
-        do {
-            let inflated = try inflater.inflate(
-                body.span.extracting(payloadStart...), as: coding == .gzip ? .gzip : .deflate, limit: limit)
-            cells.add(ingress.inflatedBodyBytes, inflated.count)
-            guard plan.memory.admits(bytes: inflated.count) else { throw refuseForMemory(receiver) }
-            return inflated
-        } catch let error as InflateError {
-            switch error {
-            case .tooLarge:
-                throw RequestRefusal(
-                    .inflatedTooLarge, .resourceExhausted, "the message is larger than \(limit) bytes when inflated")
-            case .corrupt, .truncated:
-                throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid \(coding)")
-            }
-        } catch let refusal as RequestRefusal {
-            throw refusal
-        } catch {
-            throw RequestRefusal(.internalError, .internal, "\(error)")
-        }
-    }
-
     /// Has the shadow set look at the request that `index` is of; false if there is none.
-    private func walkForShadow(_ message: Span<UInt8>) -> Bool {
+    private func walkForShadow(_ message: Span<UInt8>, _ unixNanoseconds: Int64) -> Bool {
         guard let shadow = policies.version.shadow else { return false }
         let walker = RequestWalker(keys: plan.hashKeys, interest: shadow.interest)
         guard (try? walker.walk(message, into: &shadowIndex)) != nil else { return false }
         Shard.leaveOutOversized(&shadowIndex)
-        shadow.evaluatePredicates(&shadowIndex, body: message)
+        shadow.evaluatePredicates(&shadowIndex, body: message, unixNanoseconds: unixNanoseconds)
         return true
     }
 
@@ -273,7 +227,7 @@ package final class Worker {
     ) -> IngestResult {
         let result = shard.ingest(
             body: body, index: index, shard: UInt64(number), of: UInt64(plan.workerCount), now: now, version: version,
-            shadow: shadow)
+            shadow: shadow, unixNanoseconds: SystemClocks.unixNanoseconds())
         ledger.buffered += result.bufferedSpans
         cells.add(plan.metrics.sampling.newTraces, result.newTraces)
         return result

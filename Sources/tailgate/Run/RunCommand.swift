@@ -13,10 +13,13 @@ struct RunCommand: AsyncParsableCommand {
             Without --config the node listens on port 4317, keeps errors, slow traces and 10 % of the rest, and writes them \
             to ./traces.jsonl (`tailgate config --default` prints that configuration).
 
-            Changes of the configuration's files are taken over while the node runs as far as policies go, as soon as they are             seen, or on SIGHUP, or on POST /-/reload; a configuration with errors changes nothing.
+            Changes of the configuration's files are taken over while the node runs as far as policies go, as soon as they are \
+            seen, or on SIGHUP, or on POST /-/reload; a configuration with errors changes nothing.
 
             SIGTERM or SIGINT stops it in good order: clients are sent elsewhere, pending traces are decided, queues are sent, \
             exit code 0. A second signal ends it at once and says what is lost.
+
+            Under systemd (Type=notify, WatchdogSec) it says when it is ready, how it is, and that it lives.
             """)
 
     @Option(name: .shortAndLong, help: "The configuration file (YAML, the OpenTelemetry Collector's format).")
@@ -47,7 +50,13 @@ struct RunCommand: AsyncParsableCommand {
         announce(gateway, logger)
         let reloads = Task { for await _ in signals.reloads { await gateway.reload("SIGHUP") } }
         defer { reloads.cancel() }
+        let manager = ServiceManager(
+            environment: ProcessInfo.processInfo.environment, processID: ProcessInfo.processInfo.processIdentifier, logger: logger)
+        manager?.ready(gateway)
+        let heartbeat = manager?.watch(gateway)
+        defer { heartbeat?.cancel() }
         await signals.first()
+        manager?.stopping(within: checked.longestStop)
         let emergency = Task {
             await signals.second()
             await Self.endAtOnce(gateway)

@@ -1,0 +1,244 @@
+import Testing
+
+@testable import Cluster
+
+/// Cores that talk to each other at once, without a network between them.
+final class SmallCluster {
+    var cores: [String: ClusterCore] = [:]
+    var actions: [String: [ClusterAction]] = [:]
+    var now: Int64 = 0
+    var cut: Set<String> = []
+
+    func start(_ address: String, list: [String], partial: Bool = false) {
+        cores[address] = ClusterCore(address: address, incarnation: UInt64(cores.count + 1), slotBits: 6, now: now)
+        resolve(address, list, partial: partial)
+    }
+
+    func resolve(_ address: String, _ list: [String], partial: Bool = false) {
+        let members = list.map { RingMember($0) }
+        run(address) { $0.resolved(partial ? .partial(members) : .authoritative(members), now: now) }
+    }
+
+    func run(_ address: String, _ body: (inout ClusterCore) -> [ClusterAction]) {
+        guard var core = cores[address] else { return }
+        var todo = body(&core)
+        cores[address] = core
+        actions[address, default: []] += todo
+        while !todo.isEmpty {
+            guard case .exchange(let peer) = todo.removeFirst() else { continue }
+            exchange(address, peer)
+        }
+    }
+
+    private func exchange(_ address: String, _ peer: String) {
+        guard let question = cores[address]?.status(now: now) else { return }
+        guard !cut.contains(address), !cut.contains(peer), cores[peer] != nil else {
+            run(address) { $0.failed(peer, now: now) }
+            return
+        }
+        run(peer) { $0.asked(question, now: now) }
+        guard let answer = cores[peer]?.status(now: now) else { return }
+        run(address) { $0.answered(answer, now: now) }
+    }
+
+    func pass(_ time: Int64) {
+        let end = now + time
+        while now < end {
+            now += 100 * millisecond
+            for address in cores.keys.sorted() where !stopped.contains(address) { run(address) { $0.tick(now: now) } }
+        }
+    }
+
+    /// Processes that are stopped.
+    var stopped: Set<String> = []
+
+    func limit(_ address: String, at time: Int64) -> Int64 { cores[address]?.decisionLimit(now: time) ?? .max }
+
+    func mayLeave(_ address: String, isEmpty: Bool, at time: Int64) -> Bool {
+        cores[address]?.mayLeave(isEmpty: isEmpty, now: time) ?? false
+    }
+
+    func members(_ address: String) -> [String] { cores[address]?.ring?.members.map(\.address) ?? [] }
+
+    func activations(_ address: String) -> Int {
+        (actions[address] ?? []).count { if case .activate = $0 { true } else { false } }
+    }
+}
+
+@Suite struct ClusterCoreTests {
+    static func three() -> SmallCluster {
+        let cluster = SmallCluster()
+        for address in ["a", "b", "c"] { cluster.start(address, list: ["a", "b", "c"]) }
+        cluster.pass(2 * second)
+        return cluster
+    }
+
+    @Test func nodesThatStartTogetherFormOneRing() {
+        let cluster = Self.three()
+        for address in ["a", "b", "c"] {
+            #expect(cluster.members(address) == ["a", "b", "c"] && cluster.activations(address) == 1)
+            #expect(cluster.cores[address]?.isReady == true && cluster.cores[address]?.isAgreed == true)
+        }
+    }
+
+    @Test func aNodeOwnsNothingBeforeItKnowsItsPeers() {
+        let cluster = SmallCluster()
+        cluster.start("a", list: [])
+        cluster.pass(60 * second)
+        #expect(cluster.members("a") == [] && cluster.cores["a"]?.isReady == false)
+        cluster.resolve("a", ["a", "b"])
+        cluster.pass(5 * second)
+        #expect(cluster.members("a") == [])
+        cluster.pass(second)
+        #expect(cluster.members("a") == ["a"])
+    }
+
+    /// Lists that show a new node at different times: the ring changes everywhere at once, when all know it.
+    @Test func aJoinWaitsForAll() {
+        let cluster = Self.three()
+        cluster.start("d", list: ["a", "b", "c", "d"])
+        cluster.resolve("a", ["a", "b", "c", "d"])
+        cluster.pass(3 * second)
+        cluster.resolve("b", ["a", "b", "c", "d"])
+        cluster.pass(3 * second)
+        for address in ["a", "b", "c"] { #expect(cluster.members(address) == ["a", "b", "c"]) }
+        #expect(cluster.members("d") == [])
+        #expect(cluster.actions["c"]?.contains(.resolve) == true)
+        cluster.resolve("c", ["a", "b", "c", "d"])
+        cluster.pass(second)
+        for address in ["a", "b", "c", "d"] { #expect(cluster.members(address) == ["a", "b", "c", "d"]) }
+    }
+
+    @Test func contradictoryListsAreNotWaitedForForEver() {
+        let cluster = Self.three()
+        cluster.start("d", list: ["a", "b", "c", "d"])
+        cluster.resolve("a", ["a", "b", "c", "d"])
+        cluster.pass(20 * second)
+        #expect(cluster.members("a") == ["a", "b", "c", "d"] && cluster.members("b") == ["a", "b", "c"])
+        cluster.pass(31 * second)
+        #expect(cluster.actions["a"]?.contains(.log(.ringsDiffer("b"))) == true)
+    }
+
+    @Test func aDeadNodeIsRoutedAroundWithinThreeSeconds() {
+        let cluster = Self.three()
+        cluster.cut = ["c"]
+        cluster.pass(3 * second)
+        #expect(cluster.members("a") == ["a", "b"] && cluster.members("b") == ["a", "b"])
+        #expect(cluster.actions["a"]?.contains(.disconnect("c")) == true)
+        // Cut off, it stands for itself; then it is taken back.
+        #expect(cluster.members("c") == ["c"])
+        cluster.cut = []
+        cluster.pass(4 * second)
+        for address in ["a", "b", "c"] { #expect(cluster.members(address) == ["a", "b", "c"]) }
+    }
+
+    @Test func aLeavingNodeHandsOverToTheOthers() {
+        let cluster = Self.three()
+        cluster.run("b") { $0.startDraining(now: cluster.now) }
+        cluster.pass(200 * millisecond)
+        for address in ["a", "b", "c"] { #expect(cluster.members(address) == ["a", "c"]) }
+        #expect(cluster.cores["b"]?.isReady == false && cluster.cores["b"]?.takesFromPeers(now: cluster.now) == true)
+        #expect(cluster.cores["b"]?.isLeavingAlone(now: cluster.now) == false)
+        #expect(!cluster.mayLeave("b", isEmpty: true, at: cluster.now))
+        #expect(!cluster.mayLeave("b", isEmpty: false, at: cluster.now + second))
+        #expect(!cluster.mayLeave("b", isEmpty: true, at: cluster.now + 2 * second))
+        #expect(!cluster.mayLeave("b", isEmpty: true, at: cluster.now + 4499 * millisecond))
+        #expect(cluster.mayLeave("b", isEmpty: true, at: cluster.now + 4500 * millisecond))
+    }
+
+    @Test func aLoneNodeLeavesAtOnce() {
+        let cluster = SmallCluster()
+        cluster.start("a", list: ["a"])
+        cluster.pass(second)
+        #expect(cluster.members("a") == ["a"])
+        cluster.run("a") { $0.startDraining(now: cluster.now) }
+        #expect(cluster.cores["a"]?.isLeavingAlone(now: cluster.now) == true)
+        #expect(cluster.mayLeave("a", isEmpty: true, at: cluster.now))
+    }
+
+    /// Between ready and activated, and until everybody has handed over, decisions wait; for at most `maximumHold`.
+    @Test func decisionsWaitForTheHandOff() throws {
+        let cluster = Self.three()
+        let activated = cluster.now
+        // Nobody has said that it is done.
+        #expect(cluster.limit("a", at: activated) <= activated)
+        cluster.pass(second)
+        #expect(cluster.limit("a", at: cluster.now) <= activated)
+        for peer in ["b", "c"] {
+            let core = try #require(cluster.cores[peer])
+            let header = HandoffHeader(
+                sender: peer, incarnation: core.incarnation, lane: 0, laneCount: 1, sequence: 1,
+                ringVersion: core.ring?.version ?? 0, ringEpoch: core.ringEpoch, frontier: 300 * millisecond,
+                isLast: peer == "c")
+            cluster.cores["a"]?.received(header, now: cluster.now)
+        }
+        // b has come 300 ms further than now: nothing due by now is held back.
+        #expect(cluster.limit("a", at: cluster.now) == cluster.now)
+        let later = cluster.now + second
+        #expect(cluster.limit("a", at: later) == cluster.now + 300 * millisecond)
+        #expect(cluster.limit("a", at: later + 10 * second) == later + 10 * second)
+    }
+
+    @Test func aNodeThatWasStoppedTakesNothingFromPeersUntilItHearsThem() {
+        let cluster = Self.three()
+        cluster.stopped = ["c"]
+        cluster.pass(10 * second)
+        #expect(cluster.cores["c"]?.takesFromPeers(now: cluster.now) == false)
+        cluster.stopped = []
+        cluster.cut = ["c"]
+        cluster.pass(200 * millisecond)
+        #expect(cluster.cores["c"]?.takesFromPeers(now: cluster.now) == false)
+        #expect(cluster.limit("c", at: cluster.now) < cluster.now)
+        cluster.cut = []
+        cluster.pass(second)
+        #expect(cluster.cores["c"]?.takesFromPeers(now: cluster.now) == true)
+        #expect(cluster.members("c") == ["a", "b", "c"])
+    }
+
+    @Test func foreignTracesCauseANewSweepOnceRingsAgree() {
+        let cluster = Self.three()
+        #expect(cluster.activations("a") == 1)
+        cluster.cores["a"]?.foundForeignTraces()
+        cluster.pass(200 * millisecond)
+        #expect(cluster.activations("a") == 2 && cluster.cores["a"]?.ringEpoch == 2)
+        cluster.pass(2 * second)
+        #expect(cluster.activations("a") == 2)
+    }
+
+    @Test func differentPoliciesAreWarnedOfOnce() {
+        let cluster = SmallCluster()
+        for address in ["a", "b"] { cluster.start(address, list: ["a", "b"]) }
+        cluster.cores["a"]?.policyHash = 1
+        cluster.cores["b"]?.policyHash = 2
+        cluster.pass(5 * second)
+        let warnings = { cluster.actions["a"]?.count { $0 == .log(.policiesDiffer("b")) } }
+        #expect(warnings() == 1)
+        cluster.cores["b"]?.policyHash = 1
+        cluster.pass(second)
+        #expect(warnings() == 1 && cluster.actions["a"]?.contains(.log(.policiesAgree)) == true)
+    }
+
+    @Test func demandsTravelWithTheStatus() {
+        let cluster = Self.three()
+        for step in 0...20 as ClosedRange<Int> {
+            for (address, rate) in [("a", 1000.0), ("b", 100), ("c", 100)] {
+                cluster.cores[address]?.offered(Double(step) * rate / 10, budget: 7, now: cluster.now)
+            }
+            cluster.pass(100 * millisecond)
+        }
+        let shares = ["a", "b", "c"].map { cluster.cores[$0]?.budget.share(7, now: cluster.now) ?? 0 }
+        #expect(abs(shares[0] - 10.0 / 12) < 0.01 && abs(shares.reduce(0, +) - 1) < 0.02)
+    }
+
+    @Test func theRingIsDescribed() throws {
+        let cluster = Self.three()
+        cluster.run("b") { $0.startDraining(now: cluster.now) }
+        cluster.pass(200 * millisecond)
+        let description = RingDescription(try #require(cluster.cores["a"]), now: cluster.now)
+        #expect(description.members.map(\.address) == ["a", "c", "b"])
+        #expect(description.members.map(\.state) == [nil, .serving, .draining])
+        #expect(description.members.map(\.isSelf) == [true, false, false])
+        #expect(abs(description.members.reduce(0) { $0 + $1.share } - 1) < 1e-9 && description.imbalance >= 1 && description.imbalance < 1.1)
+        #expect(Set(description.members.map(\.ringVersion)) == [description.version])
+    }
+}

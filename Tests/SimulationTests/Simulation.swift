@@ -1,0 +1,497 @@
+import Cluster
+import ConfigTree
+import OTLP
+
+@testable import Sampling
+
+/// What may go wrong in a schedule.
+enum Weather: String, CaseIterable {
+    /// Nodes join, leave in order and restart; lists lag and flap; messages are slow and out of order. Nothing may be lost, split,
+    /// doubled or decided twice.
+    case orderly
+    /// And messages are lost and doubled. Still nothing of that.
+    case lossy
+    /// And nodes crash, stop for a while, or are cut off. Spans are lost only with a crashed node's memory; splits are counted.
+    case stormy
+}
+
+/// A fault that is built into the nodes, to see that the simulation finds it.
+enum Sabotage: CaseIterable {
+    /// A repeated batch is taken again.
+    case forgetsBatches
+    /// Due traces are decided while their rests are on their way here.
+    case decidesAtOnce
+    /// Some hand-off chunks are acknowledged and thrown away.
+    case losesChunks
+    /// Traces stay where they are when the ring changes.
+    case keepsTraces
+    /// OK before the owners have said so.
+    case answersEarly
+    /// Every node puts a ring in force when it likes.
+    case skipsAgreement
+}
+
+/// A cluster in one thread, on virtual time and network, driven by a seed: everything that happens follows from it.
+final class Simulation {
+    let seed: UInt64
+    let weather: Weather
+    var sabotage: Sabotage? {
+        didSet {
+            if sabotage == .skipsAgreement {
+                settings.agreementTimeout = 0
+                settings.readyTimeout = 0
+            }
+            if sabotage == .decidesAtOnce {
+                // Hand-off so slow that the hold matters, and a hold that would be long enough for it.
+                settings.handoffBandwidth = 6_000
+                settings.maximumHold = 30 * second
+            }
+        }
+    }
+    var random: SeededGenerator
+    private(set) var now: Int64 = 0
+    private var events = EventQueue()
+    private(set) var nodes: [String: SimulatedNode] = [:]
+    private var network_: SimulatedNetwork?
+    var network: SimulatedNetwork {
+        guard let network_ else { preconditionFailure("made in init") }
+        return network_
+    }
+
+    var settings = ClusterSettings()
+    var shardSettings = ShardSettings()
+    let slotBits = 8
+    let policies: PolicySet
+    let resolverInterval: Int64
+    let isListAuthoritative: Bool
+    let hasBadResolver: Bool
+    let largestRequest = 1 << 20
+
+    /// What the list of the cluster says; nodes see it through their resolvers.
+    private var list: Set<String> = []
+    private var nextAddress = 0
+    private var workloadEnd: Int64 = 0
+
+    // The workload's books.
+    private struct Span {
+        var span: WorkSpan
+        var sentAt: Int64?
+        var acceptedAt: Int64?
+        var stored = 0
+        /// An attempt to send it ended without an answer: it may be there twice.
+        var isUncertain = false
+    }
+
+    private var spans: [UInt64: Span] = [:]
+    private var traces: [TraceID: [UInt64]] = [:]
+    private var decisions: [TraceID: [String]] = [:]
+    private var openRequests = 0
+    private var nextSpan: UInt64 = 1
+
+    private(set) var problems: [String] = []
+    private(set) var notes: [String] = []
+    var keepsNotes = false
+    private(set) var lostWithCrashes = 0
+    private(set) var splitTraces = 0
+    private(set) var doubledSpans = 0
+    private var uncountedDoubles = 0
+    private var retiredPossibleDoubles = 0
+    private(set) var lostSpans = 0
+    private(set) var acceptedSpans = 0
+    /// Nodes that ran were taken for dead: then they may be routed around, as in a storm.
+    var falseAlarms = 0
+    var traceCount: Int { traces.count }
+    private var isStrict: Bool { weather != .stormy && falseAlarms == 0 }
+
+    init?(seed: UInt64, weather: Weather) {
+        self.seed = seed
+        self.weather = weather
+        random = SeededGenerator(seed)
+        guard let policies = Self.policies() else { return nil }
+        self.policies = policies
+        resolverInterval = [200 * millisecond, second, 3 * second][random.below(3)]
+        isListAuthoritative = random.chance(40)
+        hasBadResolver = random.chance(50)
+        shardSettings.decisionWait = [3 * second, 6 * second][random.below(2)]
+        shardSettings.maximumBytes = 8 << 20
+        shardSettings.sampledCacheSize = 2048
+        shardSettings.notSampledCacheSize = 2048
+        settings.handoffChunkBytes = [200, 2000, 20_000][random.below(3)]
+        settings.handoffBandwidth = [20_000, 200_000, 10_000_000][random.below(3)]
+        settings.handoffWindowBytes = 64 << 10
+        settings.custodyBytes = random.chance(20) ? 4 << 10 : 1 << 20
+        settings.maximumInFlight = [1, 4, 16][random.below(3)]
+        network_ = SimulatedNetwork(self)
+        network.faults.delay = 0...[1, 10, 40][random.below(3)]
+        if weather != .orderly {
+            network.faults.lossPercent = [1, 2, 3][random.below(3)]
+            network.faults.duplicationPercent = [0, 2, 10][random.below(3)]
+        }
+    }
+
+    /// Errors are kept, and 40 % of the others by their trace id.
+    static func policies() -> PolicySet? {
+        let nodes: [ConfigNode] = [
+            .map(["name": "errors", "type": "status_code", "status_code": .map(["status_codes": ["ERROR"]])]),
+            .map(["name": "some", "type": "probabilistic", "probabilistic": .map(["sampling_percentage": 40])]),
+        ]
+        return PolicySet(version: 1, nodes: nodes, keyPath: "policies", problems: ConfigProblems())
+    }
+
+    private static let share = ProbabilisticPolicy(percentage: 40)
+    private static let shareThreshold = ProbabilisticPolicy.threshold(percentage: 40)
+
+    /// Whether the trace is kept whatever its spans are.
+    private static func isKeptByID(_ id: TraceID) -> Bool { share.hash(id) <= shareThreshold }
+
+    // MARK: time
+
+    func after(_ delay: Int64, _ action: @escaping () -> Void) { events.add(at: now + max(0, delay), action) }
+
+    /// Runs something on a node when it runs: at once, after its stop, or never (then `otherwise`).
+    func onNode(
+        _ address: String, incarnation: UInt64, _ action: @escaping (SimulatedNode) -> Void, otherwise: (() -> Void)? = nil
+    ) {
+        guard let node = nodes[address], node.isAlive, node.incarnation == incarnation else {
+            otherwise?()
+            return
+        }
+        if node.frozenUntil > now {
+            events.add(at: node.frozenUntil) { [unowned self] in
+                self.onNode(address, incarnation: incarnation, action, otherwise: otherwise)
+            }
+        } else {
+            action(node)
+        }
+    }
+
+    func note(_ text: @autoclosure () -> String) { if keepsNotes { notes.append("\(now / millisecond) ms  \(text())") } }
+
+    func fail(_ text: String) {
+        note("FAILED: \(text)")
+        if problems.count < 8 { problems.append("\(now / millisecond) ms: \(text)") }
+    }
+
+    // MARK: nodes
+
+    private var alive: [SimulatedNode] { nodes.keys.sorted().compactMap { nodes[$0] }.filter(\.isAlive) }
+
+    private func start(_ address: String) {
+        note("\(address) starts")
+        retiredPossibleDoubles += nodes[address]?.possibleDoubles ?? 0
+        let node = SimulatedNode(self, address)
+        nodes[address] = node
+        beat(address, node.incarnation)
+    }
+
+    private func startNew() {
+        let address = "10.0.0.\(nextAddress):4319"
+        nextAddress += 1
+        list.insert(address)
+        start(address)
+    }
+
+    private func beat(_ address: String, _ incarnation: UInt64) {
+        onNode(address, incarnation: incarnation) { [unowned self] node in
+            node.tick()
+            if node.isDrained {
+                self.note("\(address) is drained")
+                node.isAlive = false
+                return
+            }
+            self.after(20 * millisecond + Int64(self.random.below(5)) * millisecond) { [unowned self] in
+                self.beat(address, incarnation)
+            }
+        }
+    }
+
+    private func crash(_ node: SimulatedNode) {
+        note("\(node.address) crashes with \(node.heldSpans) spans")
+        lostWithCrashes += node.heldSpans
+        node.isAlive = false
+    }
+
+    func resolve(_ node: SimulatedNode) {
+        let address = node.address
+        let incarnation = node.incarnation
+        let isAnswered = !hasBadResolver || random.chance(75)
+        var members = list.sorted()
+        var answer = ResolverAnswer.failed
+        if isAnswered {
+            if isListAuthoritative {
+                answer = .authoritative(members.map { RingMember($0) })
+            } else {
+                // DNS: sometimes nothing, sometimes a part.
+                if hasBadResolver && random.chance(10) { members = [] }
+                if hasBadResolver && random.chance(10) { members.removeFirst(random.below(members.count + 1)) }
+                answer = .partial(members.map { RingMember($0) })
+            }
+        }
+        after(random.milliseconds(0...50)) { [unowned self] in
+            self.onNode(address, incarnation: incarnation) { $0.resolved(answer) }
+        }
+    }
+
+    // MARK: clients
+
+    private func newTrace() {
+        let id = TraceID(high: random.next(), low: random.next() | 1)
+        var all: [WorkSpan] = []
+        let hasError = random.chance(40)
+        let count = 1 + random.below(6)
+        for position in 0..<count {
+            all.append(
+                WorkSpan(trace: id, id: nextSpan, isError: hasError && position == count - 1, service: random.below(3)))
+            nextSpan += 1
+        }
+        for span in all { spans[span.id] = Span(span: span) }
+        traces[id] = all.map(\.id)
+        all.shuffle(using: &random)
+        // Some traces take nearly as long as they are waited for.
+        let patience = Int(shardSettings.decisionWait / millisecond)
+        let duration = random.chance(30) ? patience * 85 / 100 : patience / 3
+        // The trace's spans come in up to three requests, together with other traces' spans.
+        while !all.isEmpty {
+            let taken = 1 + random.below(all.count)
+            let part = Array(all.prefix(taken))
+            all.removeFirst(taken)
+            let delay = random.milliseconds(0...duration)
+            after(delay) { [unowned self] in self.outbox += part }
+        }
+    }
+
+    private var outbox: [WorkSpan] = []
+
+    private func work() {
+        if now < workloadEnd { for _ in 0..<1 + random.below(3) { newTrace() } }
+        if !outbox.isEmpty && (random.chance(60) || now >= workloadEnd) {
+            let batch = outbox
+            outbox = []
+            openRequests += 1
+            send(batch, attempt: 1)
+        }
+        if now < workloadEnd + 10 * second { after(random.milliseconds(20...80)) { [unowned self] in self.work() } }
+    }
+
+    private func send(_ batch: [WorkSpan], attempt: Int) {
+        let ready = alive.filter { $0.core.isReady }
+        guard let node = ready.isEmpty ? nil : ready[random.below(ready.count)] else {
+            return after(200 * millisecond) { [unowned self] in self.send(batch, attempt: attempt + 1) }
+        }
+        for span in batch where spans[span.id]?.sentAt == nil { spans[span.id]?.sentAt = now }
+        var isAnswered = false
+        let payload = encode(batch)
+        let address = node.address
+        let incarnation = node.incarnation
+        let failed = { [unowned self] (isSent: Bool) in
+            if isAnswered { return }
+            isAnswered = true
+            if isSent { for span in batch { self.spans[span.id]?.isUncertain = true } }
+            self.after(self.random.milliseconds(50...300)) { [unowned self] in self.send(batch, attempt: attempt + 1) }
+        }
+        // Clients' connections are good; they break when the node dies.
+        after(random.milliseconds(network.faults.delay)) { [unowned self] in
+            self.onNode(address, incarnation: incarnation) { node in
+                node.accept(payload) { [unowned self] isTaken in
+                    if isAnswered { return }
+                    guard isTaken else { return failed(false) }
+                    isAnswered = true
+                    self.openRequests -= 1
+                    for span in batch { self.spans[span.id]?.acceptedAt = self.now }
+                    self.acceptedSpans += batch.count
+                }
+            } otherwise: {
+                failed(false)
+            }
+        }
+        watch(address, incarnation, until: { isAnswered }) { failed(true) }
+        // A client's own patience is longer than anything here takes.
+        after(30 * second) { failed(true) }
+    }
+
+    /// Calls when a node has died.
+    private func watch(
+        _ address: String, _ incarnation: UInt64, until isDone: @escaping () -> Bool, _ died: @escaping () -> Void
+    ) {
+        if isDone() { return }
+        guard let node = nodes[address], node.isAlive, node.incarnation == incarnation else { return died() }
+        guard now < workloadEnd + 60 * second else { return }
+        after(500 * millisecond) { [unowned self] in self.watch(address, incarnation, until: isDone, died) }
+    }
+
+    // MARK: what nodes report
+
+    func stored(_ id: UInt64) {
+        if spans[id] == nil { fail("a span that nobody sent") }
+        spans[id]?.stored += 1
+    }
+
+    func decided(_ id: TraceID, _ verdict: Verdict, by address: String) {
+        decisions[id, default: []].append("\(address) at \(now / millisecond) ms: \(verdict)")
+    }
+
+    // MARK: the schedule
+
+    private func disturb() {
+        guard now < workloadEnd - 2 * second else { return }
+        let nodes = alive
+        let serving = nodes.filter { $0.core.lifecycle == .serving && $0.frozenUntil <= now }
+        switch random.below(weather == .stormy ? 12 : 6) {
+        case 0, 1:
+            if nodes.count < 6 { startNew() }
+        case 2, 3:
+            if serving.count > 1 {
+                let node = serving[random.below(serving.count)]
+                leave(node, restarts: random.chance(50))
+            }
+        case 4:
+            network.slow = random.chance(50) || nodes.isEmpty ? [] : [nodes[random.below(nodes.count)].address]
+        case 5:
+            // Taken off the list, and left running: it hands over what it has, and then leaves.
+            if serving.count > 2 {
+                let node = serving[random.below(serving.count)]
+                note("\(node.address) is taken off the list")
+                list.remove(node.address)
+                let address = node.address
+                let incarnation = node.incarnation
+                after(random.milliseconds(500...12_000)) { [unowned self] in
+                    self.onNode(address, incarnation: incarnation) { $0.startDraining() }
+                }
+            }
+        case 6, 7:
+            if serving.count > 1 {
+                let node = serving[random.below(serving.count)]
+                crash(node)
+                let address = node.address
+                if random.chance(70) {
+                    after(random.milliseconds(200...6000)) { [unowned self] in
+                        if self.list.contains(address) { self.start(address) }
+                    }
+                } else {
+                    list.remove(address)
+                }
+            }
+        case 8, 9:
+            if let node = serving.randomElement(using: &random) {
+                let stop = random.milliseconds(300...6000)
+                note("\(node.address) stops for \(stop / millisecond) ms")
+                node.frozenUntil = now + stop
+            }
+        default:
+            if nodes.count > 1 {
+                let a = nodes[random.below(nodes.count)].address
+                for other in nodes where other.address != a && random.chance(70) { network.cuts.insert([a, other.address]) }
+                note("cut: \(network.cuts.map { $0.sorted() }.sorted { $0.lexicographicallyPrecedes($1) })")
+                after(random.milliseconds(500...6000)) { [unowned self] in
+                    self.note("cuts are healed")
+                    self.network.cuts = []
+                }
+            }
+        }
+        after(random.milliseconds(500...6000)) { [unowned self] in self.disturb() }
+    }
+
+    private func leave(_ node: SimulatedNode, restarts: Bool) {
+        note("\(node.address) leaves\(restarts ? ", to come back" : "")")
+        node.startDraining()
+        let address = node.address
+        let incarnation = node.incarnation
+        if !restarts { after(random.milliseconds(0...3000)) { [unowned self] in self.list.remove(address) } }
+        if restarts { waitForEnd(address, incarnation) }
+    }
+
+    private func waitForEnd(_ address: String, _ incarnation: UInt64) {
+        guard let node = nodes[address], node.incarnation == incarnation else { return }
+        if !node.isAlive { return after(random.milliseconds(100...2000)) { [unowned self] in self.start(address) } }
+        after(100 * millisecond) { [unowned self] in self.waitForEnd(address, incarnation) }
+    }
+
+    /// Runs the whole schedule.
+    func run() {
+        workloadEnd = second * Int64(8 + random.below(12))
+        for _ in 0..<1 + random.below(4) { startNew() }
+        work()
+        after(random.milliseconds(200...4000)) { [unowned self] in self.disturb() }
+        turn(until: workloadEnd)
+        // Calm: everything heals, and the cluster has to come to rest.
+        network.cuts = []
+        network.slow = []
+        network.faults.lossPercent = 0
+        network.faults.duplicationPercent = 0
+        let patience = workloadEnd + 90 * second
+        while now < patience {
+            turn(until: now + second)
+            if now > workloadEnd + 12 * second, openRequests == 0, outbox.isEmpty, hasConverged, alive.allSatisfy(\.isQuiet) {
+                break
+            }
+        }
+        judge()
+    }
+
+    private func turn(until end: Int64) {
+        while let next = events.nextTime, next <= end, problems.count < 8 {
+            guard let event = events.pop() else { break }
+            now = event.at
+            event.action()
+        }
+        now = end
+    }
+
+    private var hasConverged: Bool {
+        let members = alive.filter { $0.core.lifecycle == .serving && list.contains($0.address) }
+        guard let ring = members.first?.core.ring else { return false }
+        return Set(ring.members.map(\.address)) == Set(members.map(\.address))
+            && members.allSatisfy { $0.core.ring == ring && $0.core.isAgreed }
+            && alive.allSatisfy { $0.core.lifecycle == .serving }
+    }
+
+    private func judge() {
+        if openRequests > 0 || !outbox.isEmpty { fail("\(openRequests) requests were never taken") }
+        if !hasConverged {
+            for node in alive {
+                note("\(node.address): \(node.core.lifecycle), ring \(node.core.ring?.members.map(\.address) ?? [])")
+            }
+            fail("the nodes do not agree on a ring of \(list.sorted())")
+        }
+        for node in alive where !node.isQuiet { fail("\(node.address) still holds \(node.heldSpans) spans") }
+        for (id, ids) in traces.sorted(by: { ($0.key.high, $0.key.low) < ($1.key.high, $1.key.low) }) { judge(id, ids) }
+        // Only answers that were lost again and again excuse a span that is there twice, and they are counted.
+        let counted = retiredPossibleDoubles + nodes.values.reduce(0) { $0 + $1.possibleDoubles }
+        if isStrict && uncountedDoubles > (weather == .orderly ? 0 : counted) {
+            fail("\(uncountedDoubles) spans were stored twice, \(counted) counted as possible")
+        }
+        if lostSpans > lostWithCrashes { fail("\(lostSpans) spans are lost, crashed nodes held \(lostWithCrashes)") }
+    }
+
+    private func judge(_ id: TraceID, _ ids: [UInt64]) {
+        let all = ids.compactMap { spans[$0] }
+        let taken = all.compactMap(\.acceptedAt)
+        guard taken.count == all.count, let first = all.compactMap(\.sentAt).min(), let last = taken.max() else { return }
+        let made = decisions[id] ?? []
+        if made.count > 1 {
+            splitTraces += 1
+            if isStrict { fail("\(id) was decided \(made.count) times: \(made)") }
+        }
+        let byID = Self.isKeptByID(id)
+        // Where messages get lost, spans may be on their way for a time-out after they were taken into custody.
+        let onTheWay = weather == .orderly ? 300 * millisecond : settings.forwardTimeout + 500 * millisecond
+        let isWhole = last - first < shardSettings.decisionWait - onTheWay
+        let hasError = all.contains { $0.span.isError }
+        // A trace whose error came after its decision may have been decided either way.
+        guard byID || !hasError || isWhole else { return }
+        let wanted = byID || hasError
+        for span in all {
+            if span.stored > 1 {
+                doubledSpans += 1
+                if !span.isUncertain { uncountedDoubles += span.stored - 1 }
+            }
+            if wanted && span.stored == 0 {
+                if byID || isStrict {
+                    lostSpans += 1
+                    if weather != .stormy { fail("span \(span.span.id) of \(id) is lost; decided: \(made)") }
+                }
+            }
+            if !wanted && span.stored > 0 { fail("span \(span.span.id) of \(id) was stored against the policies") }
+        }
+    }
+}

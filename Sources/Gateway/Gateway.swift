@@ -19,18 +19,22 @@ package final class Gateway: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let filePool: NIOThreadPool
     private let security: NodeSecurity
-    private let reloads: Task<Void, Never>
+    private let credentialReloads: Task<Void, Never>
     private let workers: [WorkerHandle]
     private let listeners: [any Channel]
     private let admin: AdminServer?
     private let healthCheck: AdminServer?
+    private let directory: PolicyDirectory
+    private let reloader: Reloader
+    private let watcher: Task<Void, Never>?
     private let status: GatewayStatus
 
     private init(
         config: GatewayConfig, plan: NodePlan, process: ProcessStatistics, logger: Logger,
         group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
-        reloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
-        admin: AdminServer?, healthCheck: AdminServer?, status: GatewayStatus
+        credentialReloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
+        admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
+        watcher: Task<Void, Never>?, status: GatewayStatus
     ) {
         self.config = config
         self.plan = plan
@@ -39,11 +43,14 @@ package final class Gateway: Sendable {
         self.group = group
         self.filePool = filePool
         self.security = security
-        self.reloads = reloads
+        self.credentialReloads = credentialReloads
         self.workers = workers
         self.listeners = listeners
         self.admin = admin
         self.healthCheck = healthCheck
+        self.directory = directory
+        self.reloader = reloader
+        self.watcher = watcher
         self.status = status
     }
 
@@ -70,10 +77,12 @@ package final class Gateway: Sendable {
         let process = ProcessStatistics()
         let count = max(1, options.workers ?? System.coreCount)
         let security = try NodeSecurity(config, logger: logger)
+        let policyMemory = NodePlanner.PolicyMemory()
         let plan: NodePlan
         let files: [Int: AppendFile]
         do throws(GatewayError) {
-            plan = try NodePlanner.plan(config, options: options, process: process, workers: count, security: security)
+            plan = try NodePlanner.plan(
+                config, options: options, process: process, workers: count, security: security, memory: policyMemory)
             files = try DestinationBuilder.openFiles(config.pipeline.exporters)
         } catch {
             await security.shutdown()
@@ -95,12 +104,20 @@ package final class Gateway: Sendable {
                 listeners.append(try await Listening.start(listener, number: number, group: group, workers: workers))
             }
             let status = GatewayStatus()
-            let scrape = Scrape(workers: workers, plan: plan, process: process, status: status)
+            let directory = PolicyDirectory(plan.policies, source: options.source?.path ?? "built-in default")
+            let reloader = Reloader(
+                options: options, sampling: config.pipeline.tailSampling.id, memory: policyMemory,
+                directory: directory, workers: workers, logger: logger)
+            let scrape = Scrape(
+                workers: workers, plan: plan, process: process, status: status, directory: directory)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
-            let sources = AdminSources(
+            var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
                 ledger: { await scrape.ledger().json() }, isReady: { status.state == .serving },
                 isHealthy: { status.state != .stopped })
+            sources.policies = PolicyPages(
+                workers: workers, plan: plan, directory: directory, reloader: reloader,
+                recorder: Recorder(workers: workers), scrape: scrape)
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
@@ -121,10 +138,15 @@ package final class Gateway: Sendable {
                 }
             }
             status.enter(.serving)
-            let reloads = CredentialReloads.start(security, workers[0], plan.metrics.security, logger)
+            let credentialReloads = CredentialReloads.start(security, workers[0], plan.metrics.security, logger)
+            let watcher = options.source?.watchInterval.map { interval in
+                Task { await ConfigurationWatcher(reloader: reloader, interval: interval).run() }
+            }
             return Gateway(
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
-                security: security, reloads: reloads, workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck, status: status)
+                security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
+                admin: admin, healthCheck: healthCheck, directory: directory, reloader: reloader, watcher: watcher,
+                status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
             await admin?.shutdown()
@@ -177,8 +199,11 @@ package final class Gateway: Sendable {
 
     /// Ledger and metrics of the node as of now.
     package func snapshot() async -> NodeSnapshot {
-        await Scrape(workers: workers, plan: plan, process: process, status: status).snapshot()
+        await Scrape(workers: workers, plan: plan, process: process, status: status, directory: directory).snapshot()
     }
+
+    /// Reads the configuration's files again and takes over what is new of it. The outcome is in the log and the metrics.
+    package func reload(_ trigger: String) async { _ = await reloader.reload(trigger) }
 
     // MARK: stop
 
@@ -187,6 +212,7 @@ package final class Gateway: Sendable {
     package func shutdown() async -> Ledger {
         guard status.enter(.draining) else { return await snapshot().ledger }
         logger.info("shutting down")
+        watcher?.cancel()
         for listener in listeners { await Listening.stop(listener) }
         await stopReceiving()
         await settleUndecided()
@@ -201,7 +227,7 @@ package final class Gateway: Sendable {
                 for destination in parts.destinations + parts.passThrough { destination.close() }
             }
         }
-        reloads.cancel()
+        credentialReloads.cancel()
         await security.shutdown()
         try? await filePool.shutdownGracefully()
         try? await group.shutdownGracefully()

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
 import Transport
@@ -107,6 +108,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     ) {
         guard turn == self.turn, isAnswering, context.channel.isActive else { return }
         isAnswering = false
+        if let stream = response.stream { return send(stream, response, request, turn, context) }
         closeIfLate(limits.writeTimeout, context)
         let keepAlive = request.isKeepAlive
         var headers: HTTPHeaders = [
@@ -135,6 +137,42 @@ final class AdminConnectionHandler: ChannelInboundHandler {
                 self.closeIfLate(self.limits.requestTimeout, context)
             } else {
                 context.close(promise: nil)
+            }
+        }
+    }
+
+    /// Sends a body while it is being made. A client that does not take a piece in time is cut off.
+    private func send(
+        _ stream: AdminStream, _ response: AdminResponse, _ request: HTTPRequestHead, _ turn: Int,
+        _ context: ChannelHandlerContext
+    ) {
+        deadline?.cancel()
+        let headers: HTTPHeaders = [
+            "content-type": response.contentType, "cache-control": "no-store", "connection": "close",
+        ]
+        let head = HTTPResponseHead(
+            version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
+        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+        let loop = context.eventLoop
+        let channel = context.channel
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
+        Task {
+            await stream.produce { bytes in
+                loop.execute {
+                    let (handler, context) = bound.value
+                    handler.closeIfLate(handler.limits.writeTimeout, context)
+                }
+                let part = HTTPServerResponsePart.body(.byteBuffer(channel.allocator.buffer(bytes: bytes)))
+                let isSent = (try? await channel.writeAndFlush(part).get()) != nil
+                loop.execute { bound.value.handler.deadline?.cancel() }
+                return isSent && channel.isActive
+            }
+            loop.execute {
+                let (handler, context) = bound.value
+                guard turn == handler.turn, context.channel.isActive else { return }
+                context.writeAndFlush(handler.wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
+                    context.close(promise: nil)
+                }
             }
         }
     }
@@ -175,6 +213,17 @@ extension AdminRequest {
         let accept = head.headers["accept"]
         self.init(
             method: head.method.rawValue, path: String(path),
-            accept: accept.isEmpty ? nil : accept.joined(separator: ","))
+            accept: accept.isEmpty ? nil : accept.joined(separator: ","), query: Self.query(head.uri))
+    }
+
+    private static func query(_ uri: String) -> [String: String] {
+        guard let mark = uri.firstIndex(of: "?") else { return [:] }
+        var query: [String: String] = [:]
+        for pair in uri[uri.index(after: mark)...].prefix(while: { $0 != "#" }).split(separator: "&").prefix(32) {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = parts.first.map { String($0) } ?? ""
+            query[name.removingPercentEncoding ?? name] = parts.count > 1 ? (String(parts[1]).removingPercentEncoding ?? "") : ""
+        }
+        return query
     }
 }

@@ -5,6 +5,26 @@ package import ConfigTree
 /// Opens no port and starts nothing. Every problem of the file is found in one pass; the configuration is nil if one of
 /// them is an error.
 package enum ConfigurationLoader {
+    /// A file as read, checked, and with all that a later look at it is compared with.
+    package struct Loaded {
+        /// Nil if there is an error.
+        package var config: GatewayConfig?
+        package var problems: ConfigProblems
+        /// The tree with all files and variables in place; nil if there is none.
+        package var root: ConfigNode?
+        /// The file itself and all that it takes in.
+        package var files: [String]
+    }
+
+    /// Reads a file, for a node that will watch it.
+    package static func read(path: String, environment: ConfigurationEnvironment = .process) -> Loaded {
+        let problems = ConfigProblems()
+        var loader = YAMLTreeLoader(environment: environment, problems: problems)
+        let root = loader.load(path: path)
+        return Loaded(
+            config: root.flatMap { typed($0, problems) }, problems: problems, root: root, files: loader.files)
+    }
+
     /// Reads a file.
     package static func load(
         path: String, environment: ConfigurationEnvironment = .process

@@ -55,6 +55,7 @@ package struct NodeMetrics: Sendable {
     package let workerBusyTime: [CounterID]
     package let process: ProcessMetrics
     package let ledger: LedgerMetrics
+    package let reloads: ReloadMetrics
 
     /// - Parameter present: the layout in force, when a new configuration is taken over; its cells
     ///   keep their places.
@@ -98,6 +99,7 @@ package struct NodeMetrics: Sendable {
         self.passThrough = passThrough
         ledger = try LedgerMetrics(
             destinationNames: settings.destinations.map(\.name), in: &catalog)
+        reloads = try ReloadMetrics(in: &catalog)
         var workers: [CounterID] = []
         for worker in 0..<settings.workerCount {
             workers.append(try catalog.counter(MetricList.workerBusyTime, "\(worker)"))

@@ -28,6 +28,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case memory
     /// A shard that would own spans of the request has no room for them.
     case mailboxFull = "mailbox_full"
+    /// `num_traces` traces wait for their decision, and `block_on_overflow` is set.
+    case traceLimit = "trace_limit"
     /// The queues of all exporters that the request would go to are full.
     case queueFull = "queue_full"
     /// Starting or shutting down.

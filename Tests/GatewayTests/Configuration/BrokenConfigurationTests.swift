@@ -111,15 +111,16 @@ import Testing
         ),
         Case(
             minimal(sampling: "decison_wait: 10s, policies: [{}]"),
-            "t.yaml:2:30: processors.tail_sampling.decison_wait: unknown key `decison_wait`; did you mean `decision_wait`? known keys: decision_wait, decision_wait_after_root_received, num_traces, expected_new_traces_per_sec, policies, decision_cache, sample_on_first_match, drop_pending_traces_on_shutdown, drain_timeout, block_on_overflow, sampling_strategy, maximum_trace_size_bytes"
+            "t.yaml:2:30: processors.tail_sampling.decison_wait: unknown key `decison_wait`; did you mean `decision_wait`? known keys: decision_wait, decision_wait_after_root_received, num_traces, expected_new_traces_per_sec, block_on_overflow, policies, decision_cache, sample_on_first_match, drop_pending_traces_on_shutdown, drain_timeout, sampling_strategy, maximum_trace_size_bytes, record_policy, decision_records, shadow_policies"
         ),
         Case(
-            minimal(sampling: "block_on_overflow: true, policies: [{}]"),
-            "t.yaml:2:49: processors.tail_sampling.block_on_overflow: `block_on_overflow: true` is not in Tailgate yet: when memory is short, new requests are refused so that clients retry"
+            minimal(sampling: "decision_records: -1, block_on_overflow: true, policies: [{}]"),
+            "t.yaml:2:48: processors.tail_sampling.decision_records: `-1` is out of range: 0 to 10000000 is expected",
+            "t.yaml:2:71: processors.tail_sampling.block_on_overflow: warning: without `num_traces` there is no limit of traces to block at; when memory is short, requests are refused in any case"
         ),
         Case(
-            minimal(sampling: "sampling_strategy: span-ingest, policies: [{}]"),
-            "t.yaml:2:49: processors.tail_sampling.sampling_strategy: `span-ingest` is not in Tailgate yet; `trace-complete` is"
+            minimal(sampling: "sampling_strategy: span-ingest, shadow_policies: [{}], policies: [{}]"),
+            "t.yaml:2:79: processors.tail_sampling.shadow_policies: shadow policies judge complete traces, which `sampling_strategy: span-ingest` does not wait for; leave one of them out"
         ),
         Case(
             minimal(sampling: "sampling_strategy: \"\", policies: [{}]"),
@@ -134,13 +135,13 @@ import Testing
             "t.yaml:2:30: processors.tail_sampling.tail_storage: `tail_storage` is not in Tailgate yet: spans wait in memory; leave the key out"
         ),
         Case(
-            minimal(sampling: "maximum_trace_size_bytes: 1000, policies: [{}]"),
-            "t.yaml:2:56: processors.tail_sampling.maximum_trace_size_bytes: a limit of a trace's size is not in Tailgate yet; leave the key out, or write 0"
+            minimal(sampling: "maximum_trace_size_bytes: -1, policies: [{}]"),
+            "t.yaml:2:56: processors.tail_sampling.maximum_trace_size_bytes: `-1` is out of range: at least 0 is expected"
         ),
         Case(
             minimal(sampling: "num_traces: -1, policies: [{}]"),
-            "t.yaml:2:42: processors.tail_sampling.num_traces: `-1` is out of range: at least 0 is expected",
-            "t.yaml:2:42: processors.tail_sampling.num_traces: warning: has no effect here: Tailgate bounds its memory in bytes (`memory_limiter`), not in traces"
+            "t.yaml:2:42: processors.tail_sampling.num_traces: `-1` is out of range: 0 to 4294967295 is expected",
+            "t.yaml:2:42: processors.tail_sampling.num_traces: warning: Tailgate bounds its memory in bytes (`memory_limiter`) and needs no limit of traces; this one is kept: beyond it the oldest traces are decided early, on the spans that have come. Leave it out unless you want that"
         ),
         Case(
             minimal(sampling: "sample_on_first_match: yes, policies: [{}]"),

@@ -45,6 +45,7 @@ package struct DecidedTrace: Sendable {
     /// From its first span to now, milliseconds.
     package let ageMilliseconds: Int
     package let hasRoot: Bool
+    package let traceID: TraceID
     let index: Int
 }
 
@@ -247,7 +248,7 @@ package struct Shard: ~Copyable {
             deadline: table[index].deadline,
             ageMilliseconds: Int(
                 UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000) &- table[index].firstSeenMilliseconds),
-            hasRoot: table[index].flags.contains(.hasRoot), index: index)
+            hasRoot: table[index].flags.contains(.hasRoot), traceID: table[index].traceID, index: index)
         if decision.verdict == .sampled {
             readChain(of: index)
         } else {

@@ -28,8 +28,8 @@ package struct RecordingReader: ~Copyable {
         case bare = "OTLP protobuf"
     }
 
-    /// Turns one OTLP JSON object into an ExportTraceServiceRequest, appended to the array.
-    package typealias Transcoder = (Span<UInt8>, inout [UInt8]) throws -> Void
+    /// Turns one OTLP JSON object into an ExportTraceServiceRequest.
+    package typealias Transcoder = (Span<UInt8>) throws -> [UInt8]
 
     private let next: () throws -> [UInt8]
     private let transcode: Transcoder
@@ -219,7 +219,7 @@ package struct RecordingReader: ~Copyable {
                 continue
             }
             do {
-                try transcode(buffer.span.extracting(range), &request)
+                request = try transcode(buffer.span.extracting(range))
             } catch {
                 throw RecordingError("line \(line): \(error)")
             }

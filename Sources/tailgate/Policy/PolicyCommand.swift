@@ -13,5 +13,5 @@ struct PolicyCommand: AsyncParsableCommand {
             tailgate policy record ...       take a sample of whole traces from a running node
             tailgate policy plan ...         what would change on that sample?
             """,
-        subcommands: [PolicyTestCommand.self])
+        subcommands: [PolicyTestCommand.self, PolicyPlanCommand.self])
 }

@@ -55,7 +55,7 @@ struct ReplayEngine: ~Copyable {
                     || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
             }
         }
-        policies.evaluatePredicates(&index)
+        policies.evaluatePredicates(&index, body: body)
     }
 
     /// Takes the spans of the request that was walked last.
@@ -93,7 +93,7 @@ struct ReplayEngine: ~Copyable {
     private mutating func drain(early: Bool, _ each: (DecidedTrace, [PolicyVerdict?]) -> Void) {
         var decided = false
         while let trace = shard.nextDecision(now: clock, early: early) {
-            each(trace, keepsVerdicts ? [] : [])
+            each(trace, keepsVerdicts ? shard.lastVerdicts : [])
             if trace.decision.verdict == .sampled { shard.finish(trace) }
             decided = true
         }

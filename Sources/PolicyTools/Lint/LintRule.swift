@@ -155,3 +155,14 @@ package struct LintFinding: Sendable, Equatable {
     /// What is the matter here.
     package var message: String
 }
+
+extension LintFinding {
+    /// What the readers of a file found, as findings of the rule `configuration`.
+    package static func of(_ problems: ConfigProblems) -> [LintFinding] {
+        problems.all.map { problem in
+            LintFinding(
+                rule: .configuration, level: problem.severity == .error ? .error : .warning, position: problem.position,
+                keyPath: problem.keyPath, message: problem.message)
+        }
+    }
+}

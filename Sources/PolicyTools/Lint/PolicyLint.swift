@@ -17,12 +17,7 @@ package struct PolicyLint {
         self.source = source
         self.largeTraceSpans = largeTraceSpans
         _ = source.compiled(problems: problems)
-        for problem in problems.all {
-            findings.append(
-                LintFinding(
-                    rule: .configuration, level: problem.severity == .error ? .error : .warning,
-                    position: problem.position, keyPath: problem.keyPath, message: problem.message))
-        }
+        findings = LintFinding.of(problems)
         let policies = source.document.policies.enumerated().map {
             LintPolicy($1, keyPath: "\(source.document.policiesKeyPath)[\($0)]")
         }

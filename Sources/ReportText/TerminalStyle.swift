@@ -112,6 +112,6 @@ extension Figures {
 
     /// `1 trace`, `2 traces`.
     package static func count(_ value: Int, _ noun: String) -> String {
-        "\(grouped(value)) \(noun)\(value == 1 ? "" : noun.hasSuffix("y") ? "" : "s")"
+        "\(grouped(value)) \(noun)\(value == 1 ? "" : "s")"
     }
 }

@@ -13,5 +13,7 @@ struct PolicyCommand: AsyncParsableCommand {
             tailgate policy record ...       take a sample of whole traces from a running node
             tailgate policy plan ...         what would change on that sample?
             """,
-        subcommands: [PolicyTestCommand.self, PolicyPlanCommand.self])
+        subcommands: [
+            PolicyTestCommand.self, PolicyLintCommand.self, PolicyPlanCommand.self, PolicyImportCommand.self,
+            PolicySchemaCommand.self])
 }

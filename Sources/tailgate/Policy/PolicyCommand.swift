@@ -15,5 +15,6 @@ struct PolicyCommand: AsyncParsableCommand {
             """,
         subcommands: [
             PolicyTestCommand.self, PolicyLintCommand.self, PolicyPlanCommand.self, PolicyImportCommand.self,
+            PolicyRecordCommand.self,
             PolicySchemaCommand.self])
 }

@@ -93,6 +93,8 @@ package struct Shard: ~Copyable {
         table.reserveSide(policies.sideLayout.count)
     }
 
+    /// What each policy said of the trace that was decided last; nil: it was not asked.
+    package var lastVerdicts: [PolicyVerdict?] { context.verdicts }
     /// Traces that wait for their decision.
     package var traceCount: Int { table.count }
     /// Bytes of memory that segments (those kept for reuse too), tables and caches hold.

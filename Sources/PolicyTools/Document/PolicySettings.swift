@@ -20,7 +20,7 @@ package struct PolicySettings: Sendable, Equatable {
     package static let otherKeys = [
         "num_traces", "expected_new_traces_per_sec", "drop_pending_traces_on_shutdown", "drain_timeout",
         "block_on_overflow", "sampling_strategy", "maximum_trace_size_bytes", "tail_storage", "record_policy",
-        "shadow_policies", "explain", "decision_log_size",
+        "shadow_policies", "decision_records",
     ]
 
     /// Reads the keys that matter here; the node itself checks all of them.

@@ -69,7 +69,7 @@ package struct YAMLText {
                 guard case .scalar(let scalar) = item.value else { return nil }
                 let text = Self.text(scalar)
                 // Inside brackets more characters have a meaning.
-                return scalar.isPlain || text.hasPrefix("\"") || !text.contains(where: { ",[]{}\u{E000}".contains($0) }) ? text : Self.quoted(scalar.text)
+                return text.hasPrefix("\"") || text.hasPrefix("'") || !text.contains(where: { ",[]{}\u{E000}".contains($0) }) ? text : Self.quoted(scalar.text)
             }
             guard parts.count == items.count else { return nil }
             let line = "[" + parts.joined(separator: ", ") + "]"

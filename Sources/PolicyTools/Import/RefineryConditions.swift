@@ -85,7 +85,7 @@ enum RefineryConditions {
             case "error": flag(op, value)
             case "status_code": status(op, value)
             case "name": named("name", "name_regex", op, value)
-            case "kind", "span.kind": named("kind", nil, op, uppercased(value))
+            case "kind", "span.kind": named("kind", nil, op, lowercased(value))
             case "service.name", "service_name": service(op, value)
             default: attribute(name, op, value, datatype: datatype)
             }
@@ -146,9 +146,9 @@ enum RefineryConditions {
         }
     }
 
-    private static func uppercased(_ value: ConfigNode) -> ConfigNode {
-        if value.items.isEmpty { return .text((value.scalarText ?? "").uppercased()) }
-        return .texts(value.items.compactMap { $0.scalarText?.uppercased() })
+    private static func lowercased(_ value: ConfigNode) -> ConfigNode {
+        if value.items.isEmpty { return .text((value.scalarText ?? "").lowercased()) }
+        return .texts(value.items.compactMap { $0.scalarText?.lowercased() })
     }
 
     private static func texts(_ value: ConfigNode) -> [String] {

@@ -98,7 +98,7 @@ extension FormatField.Kind {
 /// The keys of a policy file beside those that the policy types bring.
 enum PolicyFileFormat {
     static let statuses = ["UNSET", "OK", "ERROR"]
-    static let kinds = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]
+    static let kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"]
 
     static let file: [FormatField] = [
         FormatField("name", .text, "What the file is called, for people."),
@@ -147,7 +147,7 @@ enum PolicyFileFormat {
         FormatField("parent", .text, "The `id` or `name` of the parent; 16 hexadecimal digits stand for a parent that is missing. Default: the first span is the root, the others are its children."),
         FormatField("root", .boolean, default: "false", "Another root span."),
         FormatField("trace_id", .textOrNumber, "The trace's id, 32 hexadecimal digits; one span may say it for all. Matters to percentages."),
-        FormatField("kind", .text, default: "SERVER for the root, else INTERNAL", "The span's kind.", allowed: kinds),
+        FormatField("kind", .text, default: "server for the root, else internal", "The span's kind.", allowed: kinds),
         FormatField("start_ms", .number, default: "0", "When it starts, milliseconds after the trace begins.", minimum: 0),
         FormatField("duration_ms", .number, default: "1", "How long it takes; fractions count."),
         FormatField("arrives_ms", .number, default: "0", "When it reaches the gateway, milliseconds after the trace begins. Spans that arrive after the decision are late.", minimum: 0),

@@ -39,6 +39,8 @@ package struct PolicyTestReport: Sendable {
     package func text(_ style: TerminalStyle, onlyFailures: Bool = false) -> String {
         var lines: [String] = []
         for file in files {
+            let isQuiet = onlyFailures && file.problems.isEmpty && file.results.allSatisfy(\.passed)
+            if isQuiet && !file.results.isEmpty { continue }
             lines.append(style.bold(file.path))
             for problem in file.problems { lines.append("  " + style.red("!") + " " + problem) }
             if !file.isUnreadable && file.results.isEmpty {

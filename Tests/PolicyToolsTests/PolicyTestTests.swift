@@ -61,7 +61,7 @@ import Testing
         ("{trace: [{}], expect: {decision: sampled}}", "6:5: tests[0]: a test needs a `name`"),
         ("{name: a, expect: {decision: sampled}}", "6:5: tests[0]: a test needs a `trace`"),
         ("{name: a, trace: [], expect: {decision: sampled}}", "6:22: tests[0].trace: the trace has no spans"),
-        ("{name: a, trace: [{}]}", "tests[0]: a test needs `expect`"),
+        ("{name: a, trace: [{}]}", "6:5: tests[0].expect: a test needs `expect`"),
         ("{name: a, trace: [{}], expect: {}}", "nothing is expected"),
         ("{name: a, trace: [{}], expect: {decison: sampled}}", "6:37: tests[0].expect.decison: unknown key `decison`; did you mean `decision`?"),
         ("{name: a, trace: [{}], expect: {decision: kept}}", "`kept` is not known here"),
@@ -130,7 +130,7 @@ import Testing
                   - {name: then, start_ms: 100, repeat: 5, trace: [{service: b}], expect: {kept: 1}}
                 expect: {kept: 21 of 25}
             """)
-        #expect(problems == [])
+        #expect(problems.filter { !$0.contains("warning") } == [])
         #expect(results.flatMap(\.failures) == [])
     }
 

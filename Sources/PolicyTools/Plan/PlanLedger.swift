@@ -63,6 +63,7 @@ struct PlanLedger {
                 continue
             }
             accounts.add(record, service: service, to: entry)
+            addLateToOne(accounts[entry], Int(record.length))
             if accounts[entry].operation < 0 || (record.flags.contains(.isRoot) && !accounts[entry].hasRoot) {
                 name(entry, record, service, body)
             }
@@ -107,6 +108,12 @@ struct PlanLedger {
         Self.add(&sums.current, account.current, traces: 0, spans: 1, bytes: bytes)
         Self.add(&sums.candidate, account.candidate, traces: 0, spans: 1, bytes: bytes)
         settle(account, traces: 0, spans: 1, bytes: bytes)
+    }
+
+    /// With different waits, one set may have decided already.
+    private mutating func addLateToOne(_ account: TraceAccount, _ bytes: Int) {
+        if account.current != .pending { Self.add(&sums.current, account.current, traces: 0, spans: 1, bytes: bytes) }
+        if account.candidate != .pending { Self.add(&sums.candidate, account.candidate, traces: 0, spans: 1, bytes: bytes) }
     }
 
     // MARK: decisions

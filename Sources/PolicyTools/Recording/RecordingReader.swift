@@ -42,7 +42,10 @@ package struct RecordingReader: ~Copyable {
     package private(set) var format: Format?
     /// Lines of other signals, and empty lines, that were passed over.
     package private(set) var skippedLines = 0
+    /// Line feeds before `position`.
     private var line = 0
+    /// Where the object that was found last begins, counted from 1.
+    private var objectLine = 1
 
     /// - Parameters:
     ///   - next: the next piece of the file; empty at its end.
@@ -83,9 +86,15 @@ package struct RecordingReader: ~Copyable {
             buffer.removeFirst(position)
             position = 0
         }
-        let piece = try next()
+        var piece = try next()
         if !isStarted {
             isStarted = true
+            // A pipe may hand out single bytes; the first four tell compression.
+            while piece.count < 4 {
+                let more = try next()
+                if more.isEmpty { break }
+                piece += more
+            }
             if piece.count >= 2, piece[0] == 0x1f, piece[1] == 0x8b { inflater = StreamInflater() }
             if piece.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) {
                 throw RecordingError("it is compressed with zstd, which is not read here; use gzip, or `zstd -d` it first")
@@ -112,10 +121,8 @@ package struct RecordingReader: ~Copyable {
 
     private mutating func detect() throws -> Bool {
         _ = try need(64 << 10)
-        while available > 0, isBlank(buffer[position]), try need(2) { position += 1 }
         guard available > 0 else { return false }
-        let first = buffer[position]
-        if first == UInt8(ascii: "{") || first == 0xef {
+        if looksLikeJSON() {
             format = .json
         } else if isMessage(at: position, length: nil) {
             format = .bare
@@ -123,12 +130,34 @@ package struct RecordingReader: ~Copyable {
             format = .delimited
         } else if available >= 4, isMessage(at: position + 4, length: word(at: position)) {
             format = .prefixed
-        } else if first == UInt8(ascii: "[") {
-            throw RecordingError("it is a JSON list; OTLP JSON is expected: objects with `resourceSpans`, one a line")
-        } else {
+        } else if let first = buffer[position...].first(where: { !isBlank($0) }) {
+            if first == UInt8(ascii: "[") {
+                throw RecordingError("it is a JSON list; OTLP JSON is expected: objects with `resourceSpans`, one a line")
+            }
+            if first == UInt8(ascii: "{") {
+                format = .json
+                return true
+            }
             throw RecordingError("it is neither OTLP JSON nor OTLP protobuf")
+        } else {
+            // Nothing but blanks.
+            return false
         }
         return true
+    }
+
+    /// Whether an object with a key begins here. The first byte of a protobuf request is a line feed, so blanks and a brace alone
+    /// say nothing.
+    private func looksLikeJSON() -> Bool {
+        var rest = buffer[position...]
+        if rest.starts(with: [0xef, 0xbb, 0xbf]) { rest = rest.dropFirst(3) }
+        rest = rest.drop { isBlank($0) }
+        guard rest.popFirst() == UInt8(ascii: "{") else { return false }
+        rest = rest.drop { isBlank($0) }
+        guard let quote = rest.popFirst() else { return true }
+        if quote == UInt8(ascii: "}") { return true }
+        guard quote == UInt8(ascii: "\""), let letter = rest.first else { return false }
+        return (letter | 0x20) &- UInt8(ascii: "a") < 26
     }
 
     private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 }
@@ -221,7 +250,7 @@ package struct RecordingReader: ~Copyable {
             do {
                 request = try transcode(buffer.span.extracting(range))
             } catch {
-                throw RecordingError("line \(line): \(error)")
+                throw RecordingError("line \(objectLine): \(error)")
             }
             if !request.isEmpty { return true }
         }
@@ -248,17 +277,16 @@ package struct RecordingReader: ~Copyable {
         guard try need(1), buffer[position] == UInt8(ascii: "{") else {
             throw RecordingError("line \(line + 1): a JSON object is expected")
         }
+        objectLine = line + 1
         // A line is an object nearly always: the end of the line is quicker to find than the closing brace.
         var searched = 0
         while true {
             if let end = newline(from: position + searched) {
-                line += 1
                 var last = end - 1
                 while last > position, isBlank(buffer[last]) { last -= 1 }
                 if buffer[last] == UInt8(ascii: "}") {
                     return position..<last + 1
                 }
-                line -= 1
                 return try objectOverLines()
             }
             searched = available

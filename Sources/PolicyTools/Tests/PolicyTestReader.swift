@@ -82,6 +82,7 @@ package struct PolicyTestReader {
         if !isWhole { group.expect = readExpectation(&reader, traces: group.repeats) }
         var spans = SpanSpecReader(problems: problems)
         guard reader.has("trace") else {
+            _ = reader.node("trace")
             reader.error("a test needs a `trace`: a list of spans such as `- {service: shop, name: GET /}`")
             return nil
         }

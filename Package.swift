@@ -50,6 +50,7 @@ let package = Package(
         .target(name: "NativeCore", dependencies: ["CShims", "CRE2"], swiftSettings: house),
         .target(name: "OTLP", swiftSettings: house),
         .target(name: "ConfigTree", swiftSettings: house),
+        .target(name: "ReportText", swiftSettings: house),
         // floor 2
         .target(name: "Telemetry", swiftSettings: house),
         // floor 3
@@ -96,15 +97,20 @@ let package = Package(
             swiftSettings: house),
         .target(
             name: "LoadTools",
-            dependencies: ["OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            dependencies: ["OTLP", "Telemetry", "ReportText", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: house),
+        .target(
+            name: "PolicyTools", dependencies: ["NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],
             swiftSettings: house),
         // floor 6
         .executableTarget(
             name: "tailgate",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Delivery", "Transport", "Gateway", "LoadTools",
+                "NativeCore", "OTLP", "ConfigTree", "ReportText", "Telemetry", "Sampling", "Delivery", "Transport", "Gateway",
+                "LoadTools", "PolicyTools",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -138,8 +144,12 @@ let package = Package(
             name: "GatewayTests",
             dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
         .testTarget(
+            name: "PolicyToolsTests",
+            dependencies: ["PolicyTools", "Gateway", "NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],
+            swiftSettings: houseTests),
+        .testTarget(
             name: "ToolsTests",
-            dependencies: ["LoadTools", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
+            dependencies: ["LoadTools", "ReportText", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
     ],
     cxxLanguageStandard: .cxx17
 )

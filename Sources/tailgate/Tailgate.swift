@@ -20,6 +20,6 @@ struct Tailgate: AsyncParsableCommand {
         version: version,
         subcommands: [
             RunCommand.self, ValidateCommand.self, ConfigCommand.self, ProbeCommand.self, SizeCommand.self, LoadCommand.self,
-            SinkCommand.self, DemoCommand.self,
+            SinkCommand.self, DemoCommand.self, PolicyCommand.self, ExplainCommand.self,
         ])
 }

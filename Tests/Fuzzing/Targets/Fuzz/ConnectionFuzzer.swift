@@ -10,7 +10,7 @@ import Transport
 /// Bytes against a whole connection: sniffer, HTTP/1.1 or HTTP/2, worker.
 enum ConnectionFuzzer {
     /// One node for all inputs; a new one now and then, so that its window stays small.
-    nonisolated(unsafe) private static var node: (worker: Worker, server: WorkerServer, loop: EmbeddedEventLoop)?
+    nonisolated(unsafe) private static var node: (memory: MemoryBudget, server: WorkerServer, loop: EmbeddedEventLoop)?
     nonisolated(unsafe) private static var runs = 0
 
     /// The first byte says how the rest is cut. Whatever comes, nothing stays behind when the connection is closed.
@@ -33,10 +33,10 @@ enum ConnectionFuzzer {
         node.loop.advanceTime(by: .seconds(1))
         if channel.isActive { try? channel.close().wait() }
         precondition(node.server.connectionCount == 0, "a connection is not forgotten")
-        precondition(node.worker.plan.memory.promisedBytes == 0, "memory stays promised")
+        precondition(node.memory.promisedBytes == 0, "memory stays promised")
     }
 
-    private static func make() -> (Worker, WorkerServer, EmbeddedEventLoop) {
+    private static func make() -> (MemoryBudget, WorkerServer, EmbeddedEventLoop) {
         let loop = EmbeddedEventLoop()
         let settings = NodeMetricsSettings(
             version: "1", swiftVersion: "6", instanceID: "fuzz", workerCount: 1, allocatorVersion: "5")
@@ -58,6 +58,6 @@ enum ConnectionFuzzer {
         worker.isAccepting = true
         worker.isServing = true
         let server = WorkerServer(worker: worker, logger: Logger(label: "fuzz") { _ in SwiftLogNoOpLogHandler() })
-        return (worker, server, loop)
+        return (plan.memory, server, loop)
     }
 }

@@ -71,7 +71,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery",
+                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery", "Cluster",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -82,7 +82,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -98,7 +98,7 @@ let package = Package(
         .executableTarget(
             name: "tailgate",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Delivery", "Transport", "Gateway", "LoadTools",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Delivery", "Cluster", "Transport", "Gateway", "LoadTools",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -124,14 +124,14 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Telemetry",
+                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Cluster", "Telemetry",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: houseTests),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
+            dependencies: ["Gateway", "ConfigTree", "Cluster", "Transport", "Telemetry"], swiftSettings: houseTests),
         .testTarget(
             name: "ToolsTests",
             dependencies: ["LoadTools", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),

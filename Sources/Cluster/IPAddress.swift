@@ -53,8 +53,8 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         var groups = text.split(separator: ":", omittingEmptySubsequences: false)
         var gap: Int?
         // `::` at either end leaves two empty parts there, of which one goes.
-        if groups.count > 2, groups[0].isEmpty {
-            guard groups[1].isEmpty else { return nil }
+        if groups[0].isEmpty {
+            guard groups.count > 2, groups[1].isEmpty else { return nil }
             groups.removeFirst()
         }
         if groups.count > 1, groups[groups.count - 1].isEmpty {

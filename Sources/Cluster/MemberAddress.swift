@@ -21,6 +21,7 @@ package struct MemberAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `host:port` or `[v6]:port`.
     package init(parsing text: String) throws(MemberAddressError) {
+        if text.utf8.contains(where: { $0 <= 0x20 }) { throw .badHost }
         guard let colon = text.lastIndex(of: ":") else { throw .noPort }
         var name = text[..<colon]
         if name.hasPrefix("["), name.hasSuffix("]") {

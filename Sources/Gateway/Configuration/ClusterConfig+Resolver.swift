@@ -20,7 +20,7 @@ extension ClusterConfig {
         section.finish()
         if resolvers.count > 1 {
             section.error("there are \(resolvers.count) resolvers; keep one of them")
-        } else if resolvers.isEmpty, section.keys.isEmpty {
+        } else if resolvers.isEmpty, section.keys.isEmpty, reader.isEmptyMap("resolver") {
             section.error("there is no resolver; write `static`, `file`, `dns` or `dns_srv`, for example \(example)")
         }
         return resolvers.count == 1 ? resolvers[0] : nil
@@ -139,5 +139,16 @@ extension ClusterConfig {
             return nil
         }
         return settings
+    }
+}
+
+extension ConfigReader {
+    /// Whether a map stands under the key, or nothing; anything else has been reported as no map.
+    fileprivate mutating func isEmptyMap(_ key: String) -> Bool {
+        switch node(key)?.value {
+        case .map(let entries)?: entries.isEmpty
+        case .null?: true
+        default: false
+        }
     }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cluster
+internal import ConfigTree
 internal import Gateway
 internal import LoadTools
 internal import NIOPosix

@@ -27,7 +27,7 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
 
     @Test func everyResolver() throws {
         func resolver(_ text: String, advertise: String = "10.0.0.1:4319") -> ClusterConfig.Resolver? {
-            let (config, problems) = cluster("listen: :4319, advertise: '\(advertise)', resolver: {\(text)}")
+            let (config, problems) = cluster("listen: ':4319', advertise: '\(advertise)', resolver: {\(text)}")
             #expect(problems == [])
             return config?.resolver
         }
@@ -78,9 +78,9 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
                 #""localhost:53" is a name"#, #""x" has no port"#,
             ]
         ),
-        ("listen: :1, advertise: 'n:4319', resolver: {dns: {hostname: a}}", ["nodes are known by address here"]),
+        ("listen: ':1', advertise: 'n:4319', resolver: {dns: {hostname: a}}", ["nodes are known by address here"]),
         (base + "resolver: {dns_srv: {hostname: a, port: 1}}", ["nodes are known by their SRV records' names", "SRV records bring it"]),
-        ("listen: :1, advertise: '0.0.0.0:4319', resolver: {file: {path: m}}", ["is no address that peers can reach"]),
+        ("listen: ':1', advertise: '0.0.0.0:4319', resolver: {file: {path: m}}", ["is no address that peers can reach"]),
         ("listen: ':0', advertise: 'a:1', resolver: {file: {path: m}}", ["is no port; a number from 1 to 65535"]),
         (
             base + "resolver: {static: {members: [10.0.0.1:4319]}}, weights: {10.0.0.2:4319: 1, 10.0.0.1:4319: 17, x: 1}",
@@ -89,7 +89,7 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: 1023KiB", [#"is out of range: 1 MiB to 1024 GiB are expected"#]),
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: fast", [#""fast" is no size"#]),
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: 1", ["`1` is out of range"]),
-        (base + "resolver: {file: {path: m}}, drain_timeout: 0s", ["drain_timeout: `0s` is out of range: 1s to 1h0m0s"]),
+        (base + "resolver: {file: {path: m}}, drain_timeout: 0s", ["drain_timeout: `0s` is out of range: 1s to 1h"]),
         (base + "resolver: {file: {path: m}}, tls: {ca_file: x}", ["`tls` is not in Tailgate yet"]),
         (base + "resolver: {file: {path: m}}, advertice: x", ["unknown key `advertice`; did you mean `advertise`?"]),
     ]) func wrong(settings: String, expected: [String]) {

@@ -21,6 +21,8 @@ struct MicroBenchmarks {
         var settings = ShardSettings()
         settings.decisionWait = 10 * second
         settings.maximumBytes = 1 << 30
+        // With `--records`, decisions are remembered with their reasons, as a node does by default.
+        if CommandLine.arguments.contains("--records") { settings.decisionRecords = 20_000 }
         var shard = Shard(settings: settings, policies: policies, now: 0)
         var generator = SystemRandomNumberGenerator()
         let walker = RequestWalker(keys: HashKeys(using: &generator), interest: policies.interest)

@@ -18,16 +18,23 @@ package final class Gateway: Sendable {
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let filePool: NIOThreadPool
+    private let security: NodeSecurity
+    private let credentialReloads: Task<Void, Never>
     private let workers: [WorkerHandle]
     private let listeners: [any Channel]
     private let admin: AdminServer?
     private let healthCheck: AdminServer?
+    private let directory: PolicyDirectory
+    private let reloader: Reloader
+    private let watcher: Task<Void, Never>?
     private let status: GatewayStatus
 
     private init(
         config: GatewayConfig, plan: NodePlan, process: ProcessStatistics, logger: Logger,
-        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, workers: [WorkerHandle], listeners: [any Channel],
-        admin: AdminServer?, healthCheck: AdminServer?, status: GatewayStatus
+        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
+        credentialReloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
+        admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
+        watcher: Task<Void, Never>?, status: GatewayStatus
     ) {
         self.config = config
         self.plan = plan
@@ -35,10 +42,15 @@ package final class Gateway: Sendable {
         self.logger = logger
         self.group = group
         self.filePool = filePool
+        self.security = security
+        self.credentialReloads = credentialReloads
         self.workers = workers
         self.listeners = listeners
         self.admin = admin
         self.healthCheck = healthCheck
+        self.directory = directory
+        self.reloader = reloader
+        self.watcher = watcher
         self.status = status
     }
 
@@ -64,8 +76,18 @@ package final class Gateway: Sendable {
     ) async throws(GatewayError) -> Gateway {
         let process = ProcessStatistics()
         let count = max(1, options.workers ?? System.coreCount)
-        let plan = try NodePlanner.plan(config, options: options, process: process, workers: count)
-        let files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+        let security = try NodeSecurity(config, logger: logger)
+        let policyMemory = NodePlanner.PolicyMemory()
+        let plan: NodePlan
+        let files: [Int: AppendFile]
+        do throws(GatewayError) {
+            plan = try NodePlanner.plan(
+                config, options: options, process: process, workers: count, security: security, memory: policyMemory)
+            files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+        } catch {
+            await security.shutdown()
+            throw error
+        }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let filePool = NIOThreadPool(numberOfThreads: 1)
         filePool.start()
@@ -74,7 +96,7 @@ package final class Gateway: Sendable {
         var healthCheck: AdminServer?
         do {
             let builder = DestinationBuilder(
-                plan: plan, logger: logger, filePool: filePool, version: options.version)
+                plan: plan, logger: logger, filePool: filePool, version: options.version, security: security)
             let workers = try await makeWorkers(group, plan, logger)
             try await connect(workers, config.pipeline.exporters, files, builder)
             try await PassThroughBuilder.connect(workers, config, builder)
@@ -82,21 +104,31 @@ package final class Gateway: Sendable {
                 listeners.append(try await Listening.start(listener, number: number, group: group, workers: workers))
             }
             let status = GatewayStatus()
-            let scrape = Scrape(workers: workers, plan: plan, process: process, status: status)
+            let directory = PolicyDirectory(plan.policies, source: options.source?.path ?? "built-in default")
+            let reloader = Reloader(
+                options: options, sampling: config.pipeline.tailSampling.id, memory: policyMemory,
+                directory: directory, workers: workers, logger: logger)
+            let scrape = Scrape(
+                workers: workers, plan: plan, process: process, status: status, directory: directory)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
-            let sources = AdminSources(
+            var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
                 ledger: { await scrape.ledger().json() }, isReady: { status.state == .serving },
                 isHealthy: { status.state != .stopped })
+            sources.policies = PolicyPages(
+                workers: workers, plan: plan, directory: directory, reloader: reloader,
+                recorder: Recorder(workers: workers), scrape: scrape)
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
-                    host: address.host, port: address.port, responder: AdminPages(sources))
+                    host: address.host, port: address.port, responder: AdminPages(sources),
+                    guards: AdminGuards(tls: security.adminTLS, authenticator: security.adminAuthenticator))
             }
             if let health = config.healthCheck {
                 let page = HealthCheckPage(path: health.path) { status.healthCheckState }
                 healthCheck = try await AdminServer.start(
-                    host: health.endpoint.host, port: health.endpoint.port, responder: page)
+                    host: health.endpoint.host, port: health.endpoint.port, responder: page,
+                    guards: AdminGuards(tls: security.healthTLS, authenticator: nil))
             }
             for worker in workers {
                 try await worker.run { parts in
@@ -106,14 +138,21 @@ package final class Gateway: Sendable {
                 }
             }
             status.enter(.serving)
+            let credentialReloads = CredentialReloads.start(security, workers[0], plan.metrics.security, logger)
+            let watcher = options.source?.watchInterval.map { interval in
+                Task { await ConfigurationWatcher(reloader: reloader, interval: interval).run() }
+            }
             return Gateway(
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
-                workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck, status: status)
+                security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
+                admin: admin, healthCheck: healthCheck, directory: directory, reloader: reloader, watcher: watcher,
+                status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
             await admin?.shutdown()
             await healthCheck?.shutdown()
             try? await filePool.shutdownGracefully()
+            await security.shutdown()
             try? await group.shutdownGracefully()
             throw error as? GatewayError ?? GatewayError("\(error)")
         }
@@ -160,8 +199,11 @@ package final class Gateway: Sendable {
 
     /// Ledger and metrics of the node as of now.
     package func snapshot() async -> NodeSnapshot {
-        await Scrape(workers: workers, plan: plan, process: process, status: status).snapshot()
+        await Scrape(workers: workers, plan: plan, process: process, status: status, directory: directory).snapshot()
     }
+
+    /// Reads the configuration's files again and takes over what is new of it. The outcome is in the log and the metrics.
+    package func reload(_ trigger: String) async { _ = await reloader.reload(trigger) }
 
     // MARK: stop
 
@@ -170,6 +212,7 @@ package final class Gateway: Sendable {
     package func shutdown() async -> Ledger {
         guard status.enter(.draining) else { return await snapshot().ledger }
         logger.info("shutting down")
+        watcher?.cancel()
         for listener in listeners { await Listening.stop(listener) }
         await stopReceiving()
         await settleUndecided()
@@ -184,6 +227,8 @@ package final class Gateway: Sendable {
                 for destination in parts.destinations + parts.passThrough { destination.close() }
             }
         }
+        credentialReloads.cancel()
+        await security.shutdown()
         try? await filePool.shutdownGracefully()
         try? await group.shutdownGracefully()
         return ledger

@@ -34,6 +34,9 @@ package struct MemoryBounds: Sendable, Equatable {
         var parts = [
             Part(name: "program", bytes: MemoryBudget.baselineBytes, isFixed: true),
             Part(name: "decision caches", bytes: caches * plan.workerCount, isFixed: true),
+            Part(
+                name: "decision records",
+                bytes: Shard.decisionLogBytes(records: plan.shard.decisionRecords) * plan.workerCount, isFixed: true),
             // What is being assembled, and the same once more while it is written out.
             Part(name: "batches", bytes: 2 * plan.batch.maximumRequestBytes * plan.workerCount, isFixed: true),
         ]

@@ -11,27 +11,52 @@ internal import Transport
 package enum NodePlanner {
     /// Compiles the policies alone, for `validate`: problems go to `problems`.
     package static func check(_ config: GatewayConfig, _ problems: ConfigProblems) {
-        _ = policySet(config.pipeline.tailSampling, problems)
+        _ = policySets(config.pipeline.tailSampling, version: 1, problems, PolicyMemory())
     }
 
-    static func policySet(_ config: TailSamplingConfig, _ problems: ConfigProblems) -> PolicySet? {
-        var set = PolicySet(
-            version: 1, nodes: config.policies, keyPath: config.policiesKeyPath, problems: problems)
-        set?.stopsAtFirstMatch = config.sampleOnFirstMatch
-        return set
+    /// What live and shadow policies remember; apart, so that neither pays for the other.
+    struct PolicyMemory: Sendable {
+        let live = PolicyStates()
+        let shadow = PolicyStates()
+    }
+
+    /// The policy sets of a configuration; nil if there is an error, which then is in `problems`.
+    static func policySets(
+        _ config: TailSamplingConfig, version: UInt16, _ problems: ConfigProblems, _ memory: PolicyMemory
+    ) -> (live: PolicySet, shadow: PolicySet?)? {
+        var live = PolicySet(
+            version: version, nodes: config.policies, keyPath: config.policiesKeyPath, problems: problems,
+            states: memory.live)
+        live?.stopsAtFirstMatch = config.sampleOnFirstMatch
+        if config.isSpanIngest, let stateful = live?.statefulPolicies.first {
+            let position = config.policies.first?.position ?? SourcePosition(file: "", line: 1, column: 1)
+            problems.error(
+                "sampling_strategy \"span-ingest\" requires all policies to be stateless, but policy \"\(stateful)\" is stateful",
+                at: position, keyPath: config.policiesKeyPath)
+        }
+        var shadow: PolicySet?
+        if !config.shadowPolicies.isEmpty {
+            shadow = PolicySet(
+                version: version, nodes: config.shadowPolicies, keyPath: config.shadowPoliciesKeyPath,
+                problems: problems, states: memory.shadow)
+            shadow?.stopsAtFirstMatch = config.sampleOnFirstMatch
+        }
+        guard let live, !problems.hasErrors else { return nil }
+        return (live, shadow)
     }
 
     /// The name that a policy's metrics bear: with a component name before it, as the Collector does.
-    private static func metricName(_ policy: String, _ id: ComponentID) -> String {
+    static func metricName(_ policy: String, _ id: ComponentID) -> String {
         id.name.isEmpty ? policy : "\(id.name).\(policy)"
     }
 
     static func plan(
-        _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int
+        _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int,
+        security: NodeSecurity, memory policyMemory: PolicyMemory = PolicyMemory()
     ) throws(GatewayError) -> NodePlan {
         let pipeline = config.pipeline
         let problems = ConfigProblems()
-        guard let policies = policySet(pipeline.tailSampling, problems) else {
+        guard let (policies, shadow) = policySets(pipeline.tailSampling, version: 1, problems, policyMemory) else {
             throw GatewayError(ProblemReport.text(problems))
         }
         var names = NodeMetricsSettings(
@@ -60,9 +85,35 @@ package enum NodePlanner {
             shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
             batch: batchSettings(pipeline.batch), limits: listeners.map(\.limits), metrics: metrics,
             memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
-            destinationNames: pipeline.exporters.map { "\($0.id)" })
+            destinationNames: pipeline.exporters.map { "\($0.id)" },
+            security: security.plan(listeners.map(\.limits), maximumFileDescriptors: process.maxFDs))
+        let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)
+        plan.policies = inForce(policies, shadow, number: 1, book, pipeline.tailSampling)
+        plan.refusesExcessTraces = pipeline.tailSampling.blockOnOverflow && pipeline.tailSampling.numTraces != nil
         plan.listeners = listeners.map(\.settings)
         return plan
+    }
+
+    /// What workers take over: the sets under a version's number, entered into the book.
+    static func inForce(
+        _ live: PolicySet, _ shadow: PolicySet?, number: UInt16, _ known: PolicyBook, _ config: TailSamplingConfig
+    ) -> PolicyInForce {
+        var book = known
+        let numbers = book.numbers(of: live.policies.map(\.name)) { metricName($0, config.id) }
+        let shadowNumbers = shadow.map { book.shadowNumbers(of: $0.policies.map(\.name)) }
+        let version = PolicyVersion(
+            number: number, policies: live, shadow: shadow, policyNumbers: numbers, shadowNumbers: shadowNumbers)
+        return PolicyInForce(
+            version: version, book: book, tuning: tuning(config), recordsPolicy: config.recordPolicy)
+    }
+
+    /// What of the settings may change while the node runs.
+    static func tuning(_ config: TailSamplingConfig) -> ShardSettings.Tuning {
+        var tuning = ShardSettings.Tuning()
+        tuning.decisionWait = config.decisionWait
+        tuning.decisionWaitAfterRootReceived = config.decisionWaitAfterRootReceived
+        tuning.maximumTraceBytes = config.maximumTraceSizeBytes
+        return tuning
     }
 
     /// Without a `memory_limiter`: 90 % of what the machine or cgroup has, and requests are refused from four fifths of
@@ -79,8 +130,10 @@ package enum NodePlanner {
 
     private static func shardSettings(_ config: TailSamplingConfig, workers: Int, memory: Int) -> ShardSettings {
         var settings = ShardSettings()
-        settings.decisionWait = config.decisionWait
-        settings.decisionWaitAfterRootReceived = config.decisionWaitAfterRootReceived
+        settings.tuning = tuning(config)
+        settings.maximumTraces = config.numTraces.map { max(1, $0 / workers) } ?? 0
+        settings.isSpanIngest = config.isSpanIngest
+        settings.decisionRecords = (config.decisionRecords + workers - 1) / workers
         settings.maximumBytes = memory
         settings.sampledCacheSize = (config.sampledCacheSize ?? settings.sampledCacheSize) / workers
         settings.notSampledCacheSize = (config.nonSampledCacheSize ?? settings.notSampledCacheSize) / workers

@@ -15,11 +15,15 @@ struct Scrape: Sendable {
     let plan: NodePlan
     let process: ProcessStatistics
     let status: GatewayStatus
+    let directory: PolicyDirectory
 
     func ledger() async -> Ledger { await snapshot().ledger }
 
     func text(_ format: ExpositionFormat) async -> [UInt8] {
-        PrometheusText.render(plan.metrics.layout, await snapshot().metrics, as: format)
+        let metrics = await snapshot().metrics
+        let state = directory.now
+        let layout = state.inForce.book.layout(version: state.current.version, hash: state.current.hash)
+        return PrometheusText.render(layout, metrics, as: format)
     }
 
     func snapshot() async -> NodeSnapshot {
@@ -39,6 +43,8 @@ struct Scrape: Sendable {
         own.set(metrics.memorySoftLimit, plan.memory.softLimitBytes)
         own.set(metrics.memoryUsed, plan.memory.usedBytes)
         metrics.write(process.read(), into: own)
+        directory.write(
+            plan.metrics.reloads, versionsInUse: await VersionsInUse.numbers(workers).count, into: own)
         if let heap = AllocatorStatistics.current() {
             metrics.writeAllocator(
                 allocated: heap.allocatedBytes, active: heap.activeBytes, resident: heap.residentBytes, into: own)

@@ -20,13 +20,15 @@ final class CompositeCounters: PolicyState {
 
     /// Counts a trace's spans for a sub-policy if they fit: into what is left of this second, or, where a trace is larger than
     /// a whole second's limit, into a second that nothing was kept in yet.
-    func take(_ spans: Int64, _ sub: Int, second: Int64) -> Bool {
+    /// With `isPreview` it only says whether they do.
+    func take(_ spans: Int64, _ sub: Int, second: Int64, isPreview: Bool = false) -> Bool {
         contents.withLock { contents in
             if second != contents.second { begin(second, &contents) }
             let limit = contents.share == 1 ? limits[sub] : Int64(Double(limits[sub]) * contents.share)
             let count = contents.counts[sub]
             let sum = count.addingReportingOverflow(spans)
             guard limit > 0, count == 0 || (!sum.overflow && sum.partialValue <= limit) else { return false }
+            if isPreview { return true }
             contents.counts[sub] = sum.partialValue
             contents.consumed &+= UInt64(max(0, spans))
             return true

@@ -15,7 +15,7 @@ package enum Verdict: UInt8, Sendable, CaseIterable {
 /// remembered).
 package struct Decision: Sendable, Equatable {
     package var verdict: Verdict
-    /// Index of the deciding policy in its `PolicySet`; nil when none decided.
+    /// Index of the deciding policy in its `PolicySet` (in a cache: its number in the node); nil when none decided.
     package var policy: UInt16?
 
     package init(verdict: Verdict, policy: UInt16?) {

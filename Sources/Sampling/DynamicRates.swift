@@ -56,7 +56,7 @@ final class DynamicRates: PolicyState {
     /// Counts a trace and says whether to keep it.
     ///
     /// - Parameter hash: of the trace id, evenly spread over all 64 bits.
-    func decide(key: UInt64, hash: UInt64, spans: Double, now: Int64) -> Bool {
+    func decide(key: UInt64, hash: UInt64, spans: Double, now: Int64, isPreview: Bool = false) -> Bool {
         contents.withLock { contents in
             adjustIfDue(&contents, now)
             let key = contents.keys[key] != nil || contents.keys.count < settings.keyLimit ? key : Self.overflowKey
@@ -64,6 +64,7 @@ final class DynamicRates: PolicyState {
             entry.seen += spans
             let isRare = settings.rareInterval > 0 && (entry.keptAt.map { now - $0 >= settings.rareInterval } ?? true)
             let isKept = isRare || Self.isChosen(hash, entry.share ?? settings.initialShare)
+            if isPreview { return isKept }
             if isKept {
                 entry.keptAt = now
                 contents.consumed &+= UInt64(spans)

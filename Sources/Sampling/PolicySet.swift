@@ -135,10 +135,12 @@ package struct PolicySet: Sendable {
         _ trace: borrowing TraceSummary, _ context: inout DecisionContext, verdicts: inout PolicyTally
     ) -> Decision {
         context.begin(policies.count, sideLayout)
+        context.timing?.start()
         var sampledBy: Int? = nil
         for position in order {
             let verdict = policies[position].policy.decide(trace, &context)
             context.verdicts[position] = verdict
+            context.timing?.stop(position)
             verdicts.count(position, verdict, trace)
             switch verdict {
             case .dropped:

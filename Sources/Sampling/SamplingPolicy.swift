@@ -23,6 +23,11 @@ package struct DecisionContext {
     /// The sub-policy with which a composite sampled the trace, as an index into `PolicySet.compositeSubPolicies`.
     package internal(set) var compositeSubPolicy: Int?
 
+    /// The trace is only shown: policies that count must not charge it.
+    package var isPreview = false
+    /// Set for traces on which the time of each policy is measured.
+    package var timing: PolicyTiming?
+
     /// How `side` is laid out.
     private var layout = SideLayout()
 
@@ -53,6 +58,26 @@ package struct DecisionContext {
     func encodedBytes(of trace: borrowing TraceSummary) -> UInt64 {
         guard layout.countsContextBytes, side.count >= layout.count else { return trace.spanBytes }
         return trace.spanBytes &+ ContextBytes(word: side[layout.count - 1]).bytes
+    }
+}
+
+/// Measures how long each policy of a set takes. The clock comes from whoever has one.
+package struct PolicyTiming {
+    package let clock: @Sendable () -> Int64
+    /// Nanoseconds by policy, added up.
+    package private(set) var nanoseconds: [Int] = []
+    private var started: Int64 = 0
+
+    package init(clock: @escaping @Sendable () -> Int64) { self.clock = clock }
+
+    mutating func start() { started = clock() }
+
+    /// Policy number `position` has answered; the next one begins.
+    mutating func stop(_ position: Int) {
+        let now = clock()
+        while nanoseconds.count <= position { nanoseconds.append(0) }
+        nanoseconds[position] += Int(now - started)
+        started = now
     }
 }
 

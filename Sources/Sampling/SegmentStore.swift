@@ -66,6 +66,30 @@ struct SegmentStore: ~Copyable {
         return RecordLocation(slab: current, offset: offset)
     }
 
+    /// Notes that the span at `span` was the first of its trace to set the predicate bits `bits`. 32 bytes, freed with the
+    /// segments like spans. Returns nil when the store's bound is reached: then nobody will know.
+    mutating func appendEvidence(
+        previous: RecordLocation, bits: UInt64, span: RecordLocation, deadline: Int64
+    ) -> RecordLocation? {
+        if current < 0 || arena.room(in: current) < 32 {
+            guard rotate() else { return nil }
+        }
+        let nothing = Span<UInt8>()
+        let offset = arena.append(to: current, previous.word, bits, nothing)
+        _ = arena.append(to: current, span.word, 0, nothing)
+        if deadline > latestDeadline[current] { latestDeadline[current] = deadline }
+        return RecordLocation(slab: current, offset: offset)
+    }
+
+    /// What `appendEvidence` wrote.
+    func evidence(at location: RecordLocation) -> (previous: RecordLocation, bits: UInt64, span: RecordLocation) {
+        (
+            RecordLocation(word: arena.word(location.slab, at: location.offset)),
+            arena.word(location.slab, at: location.offset + 8),
+            RecordLocation(word: arena.word(location.slab, at: location.offset + 16))
+        )
+    }
+
     /// Frees the segments in which every trace has been decided: all with a deadline up to `frontier`.
     mutating func free(decidedUpTo frontier: Int64) {
         while liveStart < live.count {

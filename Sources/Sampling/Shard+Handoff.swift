@@ -1,3 +1,4 @@
+internal import BasicContainers
 internal import NativeCore
 package import OTLP
 
@@ -99,7 +100,8 @@ extension Shard {
             let index = Int(wheel.buckets[slot][cursor.position])
             cursor.position += 1
             left -= 1
-            guard table[index].flags.contains(.isLive), isMoved(table[index].traceID) else { continue }
+            let flags = table[index].flags
+            guard flags.contains(.isLive), !flags.contains(.isSettled), isMoved(table[index].traceID) else { continue }
             readChain(of: index)
             let summary = table[index]
             return MovedTrace(
@@ -114,7 +116,7 @@ extension Shard {
     package mutating func release(_ trace: MovedTrace) {
         bufferedSpans -= trace.spanCount
         bufferedBytes -= trace.spanBytes
-        table.remove(trace.index)
+        remove(trace.index)
     }
 
     /// Makes room for a trace of which another node sends spans: call for the first of its spans, then `ingest` them all.
@@ -124,7 +126,7 @@ extension Shard {
     /// - Parameters:
     ///   - age: since its first span came, nanoseconds.
     ///   - remaining: until it is due, nanoseconds; negative: overdue.
-    ///   - policyVersion: of the set that judges it, if there is no older one for it here.
+    ///   - policyVersion: of the version that judges it; that in force if this shard has no such version.
     /// - Returns: whether the trace is new here.
     package mutating func adopt(
         _ record: SpanRecord, age: Int64, remaining: Int64, grace: Int64, policyVersion: UInt16, now: Int64
@@ -139,12 +141,14 @@ extension Shard {
             return false
         }
         if remembers(record.traceID, record.hash, now) != nil { return false }
+        let place = versions.indices.first { versions[$0].version.number == policyVersion } ?? 0
         let summary = TraceSummary(
-            record, deadline: deadline, policyVersion: policyVersion, firstSeenMilliseconds: seen)
+            record, deadline: deadline, policyVersion: versions[place].version.number, firstSeenMilliseconds: seen)
         guard let index = table.insert(summary) else {
             preconditionFailure("the trace table is larger than all that is admitted to it")
         }
         if table.sideStride > 0 { table.clearSide(index) }
+        versions[place].begin(index, summary)
         wheel.insert(index, deadline: deadline)
         return true
     }
@@ -153,11 +157,15 @@ extension Shard {
     package mutating func adopt(_ decision: Decision, of traceID: TraceID, hash: UInt64, age: Int, now: Int64) -> AdoptedDecision {
         if let index = table.find(traceID, hash: hash) {
             context.now = now
+            if table[index].flags.contains(.isSettled) {
+                return table[index].settledVerdict == decision.verdict ? .known : .conflicting
+            }
             let decided = DecidedTrace(
-                decision: decision, spanCount: Int(table[index].spanCount), spanBytes: Int(table[index].spanBytes),
+                decision: decision, policyNumber: decision.policy, compositePolicy: nil, cause: .due, spanCount: Int(table[index].spanCount), spanBytes: Int(table[index].spanBytes),
                 deadline: table[index].deadline,
                 ageMilliseconds: Int(milliseconds(now) &- table[index].firstSeenMilliseconds),
-                hasRoot: table[index].flags.contains(.hasRoot), index: index)
+                hasRoot: table[index].flags.contains(.hasRoot), isReadable: decision.verdict == .sampled, isLarge: false,
+                isRecorded: false, traceID: traceID, index: index)
             if decision.verdict == .sampled { readChain(of: index) } else { finish(decided) }
             return .settled(decided)
         }
@@ -186,7 +194,6 @@ extension Shard {
         return notSampledCache?.find(traceID, hash: hash, second: second)?.decision
     }
 
-    private func milliseconds(_ now: Int64) -> UInt32 { UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000) }
 }
 
 extension DecisionCache {

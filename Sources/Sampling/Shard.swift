@@ -1,18 +1,46 @@
+internal import BasicContainers
 package import OTLP
 
 /// How a shard is built.
 package struct ShardSettings: Sendable {
-    /// From a trace's first span to its decision, nanoseconds.
-    package var decisionWait: Int64 = 30_000_000_000
-    /// From a root span to the decision, nanoseconds, if that is earlier; 0: root spans change nothing.
-    package var decisionWaitAfterRootReceived: Int64 = 0
+    /// What may change while the shard runs.
+    package struct Tuning: Sendable, Equatable {
+        /// From a trace's first span to its decision, nanoseconds.
+        package var decisionWait: Int64 = 30_000_000_000
+        /// From a root span to the decision, nanoseconds, if that is earlier; 0: root spans change nothing.
+        package var decisionWaitAfterRootReceived: Int64 = 0
+        /// A trace whose spans have more bytes than this is not sampled, at once; 0: traces of any size are.
+        package var maximumTraceBytes = 0
+
+        package init() {}
+    }
+
+    package var tuning = Tuning()
     /// Bytes of span segments that the shard may ever hold, and with it traces (one per 128 bytes).
     package var maximumBytes = 4 << 30
     /// Decisions remembered for late spans; 0 turns a cache off.
     package var sampledCacheSize = 50_000
     package var notSampledCacheSize = 200_000
+    /// Traces that may wait for their decision; 0: as many as memory takes. See `Shard.excessTraces`.
+    package var maximumTraces = 0
+    /// Every part of a trace is judged by itself as it comes (`sampling_strategy: span-ingest`).
+    package var isSpanIngest = false
+    /// Decisions whose reasons are remembered; 0: none, and nothing is noted on the way.
+    package var decisionRecords = 0
+    /// A sampled trace with more spans is read over many turns: see `Shard.nextLargePart`.
+    package var largeTraceSpans = 2048
 
     package init() {}
+
+    package var decisionWait: Int64 {
+        get { tuning.decisionWait }
+        set { tuning.decisionWait = newValue }
+    }
+
+    package var decisionWaitAfterRootReceived: Int64 {
+        get { tuning.decisionWaitAfterRootReceived }
+        set { tuning.decisionWaitAfterRootReceived = newValue }
+    }
 }
 
 /// What became of the spans of one request in one shard.
@@ -27,6 +55,8 @@ package struct IngestResult: Sendable {
     package var lateDropped = 0
     /// Positions in `RequestIndex.records` of late spans of sampled traces: the caller sends them on.
     package var lateSampled: [UInt32] = []
+    /// For each of them, the deciding policy as the node knows it, `UInt16.max` where that is not remembered.
+    package var latePolicies: [UInt16] = []
     /// Seconds between decision and arrival of late spans, one for each.
     package var lateAges: [Int] = []
 
@@ -35,9 +65,24 @@ package struct IngestResult: Sendable {
 
 /// A trace whose time has come, with the decision on it.
 ///
-/// For a sampled trace the caller reads its spans (`spanCount` calls of `Shard.withSpan`) and then calls `Shard.finish`.
+/// If `isReadable` the caller reads its spans (`spanCount` calls of `Shard.withSpan`) and then calls `Shard.finish`.
 package struct DecidedTrace: Sendable {
+    /// Why it is decided now.
+    package enum Cause: Sendable {
+        /// Its time has come, or it is decided early on demand.
+        case due
+        /// Its spans so far settled it (`span-ingest`).
+        case arrival
+        /// It outgrew `maximumTraceBytes`.
+        case tooLarge
+    }
+
     package let decision: Decision
+    /// The deciding policy as the node knows it.
+    package let policyNumber: UInt16?
+    /// The sub-policy with which a composite sampled it, whichever policy decided.
+    package let compositePolicy: String?
+    package let cause: Cause
     package let spanCount: Int
     package let spanBytes: Int
     /// When it should have been decided, monotonic nanoseconds.
@@ -45,6 +90,13 @@ package struct DecidedTrace: Sendable {
     /// From its first span to now, milliseconds.
     package let ageMilliseconds: Int
     package let hasRoot: Bool
+    /// Its spans can be read; it is in the table until `Shard.finish`.
+    package let isReadable: Bool
+    /// It was sampled and is so large that it was set aside for `Shard.nextLargePart`; nothing is to be done now.
+    package let isLarge: Bool
+    /// It is wanted for a recording, whatever the decision.
+    package let isRecorded: Bool
+    package let traceID: TraceID
     let index: Int
 }
 
@@ -55,118 +107,105 @@ package struct DecidedTrace: Sendable {
 /// its decision, whatever the trace's size and the order its spans came in.
 package struct Shard: ~Copyable {
     let settings: ShardSettings
-    private var policies: PolicySet
+    var tuning: ShardSettings.Tuning
+    /// The version in force, then the others that live traces refer to.
+    var versions: UniqueArray<ShardVersion>
+    /// What retired versions counted since somebody asked last.
+    var retired: [CountedVerdicts] = []
     var context: DecisionContext
+    var shadowContext: DecisionContext
     var table: TraceTable
-    private var segments: SegmentStore
+    var segments: SegmentStore
     var wheel: DecisionWheel
     var sampledCache: DecisionCache?
     var notSampledCache: DecisionCache?
+    var log: DecisionLog?
+    var evidenceBudget = EvidenceBudget()
     /// The chain of the sampled trace that is being read, oldest record first.
-    private var chain: [RecordLocation] = []
-    let startedAt: Int64
-    private var cacheBytes: Int
+    var chain: [RecordLocation] = []
+    /// Traces that their spans settled, for `nextDecision`.
+    var settled: [SettledTrace] = []
+    /// Settled traces that stay in the table until their time.
+    var tombstones = 0
+    /// Sampled traces that are read over many turns, first come, first served.
+    var large: [LargeTrace] = []
+    /// Traces whose mixed hash is at most this are kept readable whatever the decision; nil: none is recorded.
+    package var recordingThreshold: UInt64?
+    /// Requests of older or newer versions, with the bits of other versions; forgotten after each request.
+    var foreign = ForeignBits()
+    /// A clock in nanoseconds, for measuring how long policies take on one trace in `timedTraces`; nil: nothing is measured.
+    package var clock: (@Sendable () -> Int64)?
+    static let timedTraces = 64
+    var untimed = 0
     /// Tells requests apart, for `ContextBytes`.
-    private var requestNumber: UInt16 = 0
+    var requestNumber: UInt16 = 0
+    let startedAt: Int64
+    private var fixedBytes: Int
 
-    /// How often each policy gave each verdict.
-    package private(set) var tally: PolicyTally
+    /// What the shadow set would have done.
+    package internal(set) var shadowComparison = ShadowComparison()
     /// Spans and bytes of undecided traces.
     package internal(set) var bufferedSpans = 0
     package internal(set) var bufferedBytes = 0
 
-    package init(settings: ShardSettings, policies: PolicySet, now: Int64) {
+    /// - Parameter keys: those of the walkers that make the requests' indexes.
+    package init(settings: ShardSettings, version: PolicyVersion, keys: HashKeys = HashKeys(0, 0), now: Int64) {
         self.settings = settings
-        self.policies = policies
+        tuning = settings.tuning
+        let capacity = max(1 << 16, settings.maximumBytes / 128)
         context = DecisionContext(now: now)
-        table = TraceTable(capacity: max(1 << 16, settings.maximumBytes / 128))
+        shadowContext = DecisionContext(now: now)
+        table = TraceTable(capacity: capacity)
+        versions = UniqueArray()
+        versions.append(ShardVersion(version, capacity: table.capacity))
         segments = SegmentStore(maximumBytes: settings.maximumBytes + settings.maximumBytes / 4 + (64 << 20))
-        wheel = DecisionWheel(now: now, horizon: settings.decisionWait)
+        wheel = DecisionWheel(now: now, horizon: settings.tuning.decisionWait)
         sampledCache = DecisionCache(capacity: settings.sampledCacheSize)
         notSampledCache = DecisionCache(capacity: settings.notSampledCacheSize)
-        cacheBytes = 0
-        if let bytes = sampledCache?.memoryBytes { cacheBytes += bytes }
-        if let bytes = notSampledCache?.memoryBytes { cacheBytes += bytes }
-        tally = PolicyTally(policies: policies.policies.count)
+        log = DecisionLog(capacity: settings.decisionRecords)
+        foreign.keys = keys
+        table.reserveSide(version.policies.sideLayout.count)
+        fixedBytes = 0
         startedAt = now
-        table.reserveSide(policies.sideLayout.count)
+        if let bytes = sampledCache?.memoryBytes { fixedBytes += bytes }
+        if let bytes = notSampledCache?.memoryBytes { fixedBytes += bytes }
+        if let bytes = log?.memoryBytes { decisionLogBytes = bytes } else { decisionLogBytes = 0 }
+        fixedBytes += decisionLogBytes
     }
 
+    /// A shard with one version of policies, known under the set's own number.
+    package init(settings: ShardSettings, policies: PolicySet, now: Int64) {
+        self.init(
+            settings: settings, version: PolicyVersion(number: policies.version, policies: policies), now: now)
+    }
+
+    /// Traces that wait for their decision, and sampled ones that have not been read to their end.
+    package var traceCount: Int { table.count - tombstones }
     /// Traces that wait for their decision.
-    package var traceCount: Int { table.count }
+    package var pendingTraces: Int { traceCount - large.count }
     /// Bytes of memory that segments (those kept for reuse too), tables and caches hold.
-    package var heldBytes: Int { segments.heldSegmentBytes + table.memoryBytes + cacheBytes }
+    package var heldBytes: Int {
+        var bytes = segments.heldSegmentBytes + table.memoryBytes + fixedBytes
+        for index in versions.indices { bytes += versions[index].memoryBytes }
+        return bytes
+    }
     package var usedSegmentBytes: Int { segments.usedSegmentBytes }
     package var heldSegmentBytes: Int { segments.heldSegmentBytes }
+    /// Bytes that the decision records take.
+    package let decisionLogBytes: Int
+
+    /// Bytes that so many decision records take once they are full.
+    package static func decisionLogBytes(records: Int) -> Int { DecisionLog.memoryBytes(capacity: records) }
+
+    /// By how many traces the shard is over `ShardSettings.maximumTraces`. The caller decides so many of the oldest early.
+    package var excessTraces: Int {
+        settings.maximumTraces > 0 ? max(0, pendingTraces - settings.maximumTraces) : 0
+    }
 
     /// Spans larger than this, and groups larger than `maximumGroupBytes`, must be refused before they get here.
     package static var maximumSpanBytes: Int { SegmentStore.maximumSpanBytes }
     package static var segmentBytes: Int { SegmentStore.segmentBytes }
     package static var maximumGroupBytes: Int { SegmentStore.maximumGroupBytes }
-
-    // MARK: ingest
-
-    /// Takes the spans of a request that belong to shard number `shard` of `shards`. Their predicate bits are set.
-    ///
-    /// - Complexity: O(spans); about two cache misses for each trace that is not in the cache, fetched ahead.
-    package mutating func ingest(
-        body: Span<UInt8>, index: RequestIndex, shard: UInt64, of shards: UInt64, now: Int64
-    ) -> IngestResult {
-        var result = IngestResult()
-        let records = index.records.span
-        let groups = index.groups.span
-        let groupBytes = index.groupBytes.span
-        var lastTrace = TraceID(high: 0, low: 0)
-        var lastIndex = -1
-        let seen = UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000)
-        let second = second(now)
-        let sideLayout = policies.sideLayout
-        requestNumber = requestNumber == .max ? 1 : requestNumber + 1
-        for position in records.indices {
-            prefetch(records, position)
-            let record = records[position]
-            guard shards == 1 || Shard.number(of: record.hash, among: shards) == shard else { continue }
-            let entry: Int
-            if lastIndex >= 0 && record.traceID == lastTrace {
-                entry = lastIndex
-            } else if let found = table.find(record.traceID, hash: record.hash) {
-                entry = found
-            } else if let (decision, age) = remembered(record, second) {
-                result.lateAges.append(age)
-                switch decision.verdict {
-                case .sampled: result.lateSampled.append(UInt32(truncatingIfNeeded: position))
-                case .notSampled: result.lateNotSampled += 1
-                case .dropped: result.lateDropped += 1
-                }
-                continue
-            } else {
-                entry = begin(record, now: now, seen: seen)
-                result.newTraces += 1
-            }
-            lastTrace = record.traceID
-            lastIndex = entry
-            let group = groups[Int(record.group)]
-            let summary = table[entry]
-            guard
-                let location = segments.append(
-                    previous: summary.lastRecord, groupHash: group.groupHash,
-                    resource: groupBytes.extracting(group.resourceRange),
-                    scope: groupBytes.extracting(group.scopeRange), span: body.extracting(record.range),
-                    deadline: summary.deadline)
-            else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
-            table[entry].lastRecord = location
-            if sideLayout.count > 0 { addSide(entry, position, record, index, sideLayout) }
-            table[entry].add(record)
-            if settings.decisionWaitAfterRootReceived > 0 && record.flags.contains(.isRoot) {
-                hasten(entry, to: now + settings.decisionWaitAfterRootReceived)
-            }
-            result.bufferedSpans += 1
-            result.bufferedBytes += Int(record.length)
-        }
-        bufferedSpans += result.bufferedSpans
-        bufferedBytes += result.bufferedBytes
-        return result
-    }
 
     /// The shard that owns a trace: the high bits of its hash, spread evenly over any number of shards (Lemire's
     /// multiply-shift range reduction).
@@ -175,125 +214,35 @@ package struct Shard: ~Copyable {
         hash.multipliedFullWidth(by: shards).high
     }
 
-    @inline(__always)
-    private func prefetch(_ records: Span<SpanRecord>, _ position: Int) {
-        // Two steps: the slot twelve spans ahead, and what it names six spans ahead.
-        if position + 12 < records.count { table.prefetchSlot(records[position + 12].hash) }
-        if position + 6 < records.count {
-            let hash = records[position + 6].hash
-            // An empty home slot: most likely a new trace, and the cache will be asked for it.
-            if !table.prefetchSummary(hash) { notSampledCache?.prefetch(hash) }
+    /// Leaves spans out of a request that no segment can hold, and counts them. Only a large body can have any.
+    ///
+    /// Whoever walks a request a second time does this again, so that positions agree.
+    package static func leaveOutOversized(_ index: inout RequestIndex) {
+        let spanLimit = maximumSpanBytes
+        let groupLimit = maximumGroupBytes
+        guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
+        index.leaveOut(.tooLarge) { record, group in
+            Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
         }
-    }
-
-    /// Adds a span's words to those beside its trace's summary. Call before the summary knows the span.
-    private mutating func addSide(
-        _ entry: Int, _ position: Int, _ record: SpanRecord, _ index: RequestIndex, _ layout: SideLayout
-    ) {
-        let hadRoot = table[entry].flags.contains(.hasRoot)
-        let request = requestNumber
-        table.withSide(entry) { words in
-            layout.add(position, record, of: index, request: request, hadRoot: hadRoot, to: &words)
-        }
-    }
-
-    /// Moves a trace's decision to an earlier time, never to a later one. Its first place in the wheel becomes stale.
-    mutating func hasten(_ entry: Int, to deadline: Int64) {
-        guard deadline < table[entry].deadline else { return }
-        table[entry].deadline = deadline
-        wheel.insert(entry, deadline: deadline)
-    }
-
-    private mutating func remembered(_ record: SpanRecord, _ second: UInt64) -> (Decision, Int)? {
-        if let found = sampledCache?.find(record.traceID, hash: record.hash, second: second) { return found }
-        return notSampledCache?.find(record.traceID, hash: record.hash, second: second)
     }
 
     func second(_ now: Int64) -> UInt64 { UInt64(truncatingIfNeeded: (now - startedAt) / 1_000_000_000) }
 
-    private mutating func begin(_ record: SpanRecord, now: Int64, seen: UInt32) -> Int {
-        let deadline = now + settings.decisionWait
-        let summary = TraceSummary(
-            record, deadline: deadline, policyVersion: policies.version, firstSeenMilliseconds: seen)
-        guard let index = table.insert(summary) else {
-            preconditionFailure("the trace table is larger than all that is admitted to it")
-        }
-        if table.sideStride > 0 { table.clearSide(index) }
-        wheel.insert(index, deadline: deadline)
-        return index
+    func milliseconds(_ now: Int64) -> UInt32 { UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000) }
+
+    /// The moment that a wrapping count of milliseconds stands for, the last one before `now`.
+    func moment(_ milliseconds: UInt32, now: Int64) -> Int64 {
+        now - Int64(self.milliseconds(now) &- milliseconds) * 1_000_000
     }
 
-    // MARK: decide
-
-    /// When traces may become due next: the earliest moment at which it makes sense to look again.
-    package static func nextDue(after now: Int64) -> Int64 { DecisionWheel.end(ofBucketAt: now) }
-
-    /// Decides the next trace that is due at `now`, or with `early` the next of all. Nil when there is none.
-    ///
-    /// A trace that is not sampled is gone when this returns; a sampled one stays readable until `finish`.
-    package mutating func nextDecision(now: Int64, early: Bool = false) -> DecidedTrace? {
-        var due = wheel.next(now: now, all: early)
-        // A stale place: the trace was decided earlier, and another one may live in its entry now.
-        while let index = due, !table[index].flags.contains(.isLive) || (!early && table[index].deadline > now) {
-            due = wheel.next(now: now, all: early)
-        }
-        guard let index = due else { return nil }
-        prefetchDecisions()
-        context.now = now
-        if policies.sideLayout.count > 0 { table.copySide(index, policies.sideLayout.count, to: &context.side) }
-        let decision = policies.decide(table[index], &context, verdicts: &tally)
-        let decided = DecidedTrace(
-            decision: decision, spanCount: Int(table[index].spanCount), spanBytes: Int(table[index].spanBytes),
-            deadline: table[index].deadline,
-            ageMilliseconds: Int(
-                UInt32(truncatingIfNeeded: (now - startedAt) / 1_000_000) &- table[index].firstSeenMilliseconds),
-            hasRoot: table[index].flags.contains(.hasRoot), index: index)
-        if decision.verdict == .sampled {
-            readChain(of: index)
-        } else {
-            finish(decided)
-        }
-        return decided
-    }
-
-    /// Deciding touches a summary, its index slot and a set of the cache: fetched twelve and six decisions ahead.
-    private func prefetchDecisions() {
-        if let ahead = wheel.peek(12) { table.prefetch(ahead) }
-        guard let ahead = wheel.peek(6) else { return }
-        let hash = table[ahead].hash
-        table.prefetchSlot(hash)
-        notSampledCache?.prefetch(hash)
-    }
-
-    /// Calls for the span number `position` (in order of arrival) of the sampled trace that was decided last:
-    /// group hash, resource header, scope header, span bytes.
-    package func withSpan(
-        _ position: Int, _ body: (UInt64, Span<UInt8>, Span<UInt8>, Span<UInt8>) -> Void
-    ) {
-        if position + 2 < chain.count { segments.prefetch(chain[position + 2]) }
-        let location = chain[position]
-        body(
-            segments.groupHash(at: location), segments.resource(at: location), segments.scope(at: location),
-            segments.span(at: location))
-    }
-
-    /// Forgets a decided trace but for its decision.
-    package mutating func finish(_ decided: DecidedTrace) {
-        bufferedSpans -= decided.spanCount
-        bufferedBytes -= decided.spanBytes
-        let traceID = table[decided.index].traceID
-        let hash = table[decided.index].hash
-        let second = second(context.now)
-        if decided.decision.verdict == .sampled {
-            sampledCache?.insert(traceID, hash: hash, decided.decision, second: second)
-        } else {
-            notSampledCache?.insert(traceID, hash: hash, decided.decision, second: second)
-        }
-        table.remove(decided.index)
-    }
+    // MARK: upkeep
 
     /// Frees what lies behind the decisions. Call after each run of `nextDecision`.
-    package mutating func freeDecided() { segments.free(decidedUpTo: table.count == 0 ? .max : wheel.frontier) }
+    package mutating func freeDecided() {
+        var frontier = traceCount == 0 ? Int64.max : wheel.frontier
+        for trace in large { frontier = min(frontier, trace.deadline - 1) }
+        segments.free(decidedUpTo: frontier)
+    }
 
     /// Gives memory back after a peak. Call about once a second.
     package mutating func trim() {
@@ -303,14 +252,4 @@ package struct Shard: ~Copyable {
 
     /// Gives back at once what is only kept for reuse: memory is short.
     package mutating func discardSpare() { segments.discardSpare() }
-
-    mutating func readChain(of index: Int) {
-        chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
-        var location = table[index].lastRecord
-        while !location.isNone {
-            chain.append(location)
-            location = segments.previous(of: location)
-        }
-        chain.reverse()
-    }
 }

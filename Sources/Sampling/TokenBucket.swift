@@ -26,8 +26,8 @@ final class TokenBucket: PolicyState {
         contents = Mutex(Contents(tokens: max(0, Double(capacity))))
     }
 
-    /// Takes `amount` tokens if they are there.
-    func take(_ amount: UInt64, now: Int64) -> Bool {
+    /// Takes `amount` tokens if they are there; with `isPreview` only says whether they are.
+    func take(_ amount: UInt64, now: Int64, isPreview: Bool = false) -> Bool {
         contents.withLock { contents in
             let rate = self.rate * contents.share
             let capacity = self.capacity * contents.share
@@ -38,6 +38,7 @@ final class TokenBucket: PolicyState {
             let needed = wanted > capacity && rate > 0 && capacity > 0 ? capacity : wanted
             let deficit = needed - tokens
             guard needed <= capacity, deficit <= 0 || (rate > 0 && deficit / rate * 1e9 < 1) else { return false }
+            if isPreview { return true }
             contents.tokens = tokens - wanted
             contents.last = now
             contents.consumed &+= amount

@@ -18,14 +18,17 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
     package var spanBytes: UInt64
     /// The newest record of its chain in the segments.
     package var lastRecord: RecordLocation
+    /// The newest of the notes on which span first set which predicate bits; in the segments too. Only written when decisions
+    /// are explained.
+    package var lastEvidence: RecordLocation
     package var spanCount: UInt32
     /// Version of the policy set in force when its first span came.
     package var policyVersion: UInt16
     package var flags: Flags
     /// When its first span came, monotonic milliseconds since the worker started (49 days, then it wraps).
     package var firstSeenMilliseconds: UInt32
-    /// Link in the list of free entries; unused while the trace lives.
-    var nextFree: UInt32 = 0
+    /// When its newest span came, in the same count. In a free entry: link to the next free one.
+    package var lastSeenMilliseconds: UInt32
 
     package struct Flags: OptionSet, BitwiseCopyable, Sendable {
         package let rawValue: UInt16
@@ -36,6 +39,15 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
         package static let hasRoot = Flags(rawValue: 2)
         /// Some span bore W3C's sampled flag.
         package static let hasW3CSampled = Flags(rawValue: 4)
+        /// Decided before its time (by `span-ingest`, or too large); spans that still come follow that decision. The entry
+        /// goes when its time has come.
+        package static let isSettled = Flags(rawValue: 8)
+        /// Settled: it was sampled. Neither this nor the next: it was not sampled.
+        package static let wasSampled = Flags(rawValue: 16)
+        /// Settled: a drop policy vetoed it.
+        package static let wasDropped = Flags(rawValue: 32)
+        /// Sampled, and so large that its spans are read over many turns; the reader removes the entry.
+        package static let isSetAside = Flags(rawValue: 64)
     }
 
     init(_ span: SpanRecord, deadline: Int64, policyVersion: UInt16, firstSeenMilliseconds: UInt32) {
@@ -47,10 +59,12 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
         predicates = 0
         spanBytes = 0
         lastRecord = .none
+        lastEvidence = .none
         spanCount = 0
         self.policyVersion = policyVersion
         flags = .isLive
         self.firstSeenMilliseconds = firstSeenMilliseconds
+        lastSeenMilliseconds = firstSeenMilliseconds
     }
 
     /// Takes a span into account.
@@ -64,6 +78,18 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
         spanCount &+= 1
         if span.flags.contains(.isRoot) { flags.insert(.hasRoot) }
         if span.flags.contains(.w3cSampled) { flags.insert(.hasW3CSampled) }
+    }
+
+    /// When the trace was settled, seconds since the worker started. Kept where the latest end was, which a settled trace has
+    /// no use for.
+    var settledSecond: UInt64 {
+        get { lastEnd }
+        set { lastEnd = newValue }
+    }
+
+    /// What a settled trace's decision was.
+    var settledVerdict: Verdict {
+        flags.contains(.wasSampled) ? .sampled : flags.contains(.wasDropped) ? .dropped : .notSampled
     }
 
     /// Latest end minus earliest start in whole milliseconds, truncated toward zero, as signed times.

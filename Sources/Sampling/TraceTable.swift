@@ -47,6 +47,9 @@ struct TraceTable: ~Copyable {
         }
     }
 
+    /// Traces that fit.
+    var capacity: Int { entries.count }
+
     /// Bytes of memory in use for index and summaries.
     private(set) var memoryBytes = 0
     private static let chunkBytes = chunkSize * MemoryLayout<TraceSummary>.stride
@@ -225,7 +228,7 @@ struct TraceTable: ~Copyable {
             let base = roomFrom * Self.chunkSize
             if chunks[roomFrom].freeHead != 0 {
                 let index = Int(chunks[roomFrom].freeHead) - 1
-                chunks[roomFrom].freeHead = entries[index].nextFree
+                chunks[roomFrom].freeHead = entries[index].lastSeenMilliseconds
                 chunks[roomFrom].live += 1
                 return index
             }
@@ -247,7 +250,7 @@ struct TraceTable: ~Copyable {
     private mutating func release(_ index: Int) {
         let chunk = index / Self.chunkSize
         entries[index].flags = []
-        entries[index].nextFree = chunks[chunk].freeHead
+        entries[index].lastSeenMilliseconds = chunks[chunk].freeHead
         chunks[chunk].freeHead = UInt32(index + 1)
         chunks[chunk].live -= 1
         if chunk < roomFrom { roomFrom = chunk }

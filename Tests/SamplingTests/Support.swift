@@ -54,6 +54,7 @@ struct TestSpan {
     var end: UInt64 = 1_000_000_000
     var status: UInt64 = 0
     var filler = 0
+    var attributes: [String: String] = [:]
 
     var bytes: [UInt8] {
         var bytes = Encode.field(1, trace.bytes)
@@ -61,6 +62,10 @@ struct TestSpan {
         if !isRoot { bytes += Encode.field(4, [1, 2, 3, 4, 5, 6, 7, 8]) }
         if start != 0 { bytes += Encode.fixed64(7, start) }
         if end != 0 { bytes += Encode.fixed64(8, end) }
+        for (key, value) in attributes.sorted(by: { $0.key < $1.key }) {
+            let text = Encode.field(1, Array(value.utf8))
+            bytes += Encode.field(9, Encode.field(1, Array(key.utf8)) + Encode.field(2, text))
+        }
         if status != 0 { bytes += Encode.field(15, Encode.number(3, status)) }
         if filler > 0 {
             bytes += Encode.field(5, (0..<filler).map { 97 + UInt8((UInt64($0) &+ id) % 26) })
@@ -120,7 +125,7 @@ extension Shard {
         var all: [Decided] = []
         while let trace = nextDecision(now: now, early: early) {
             var spans: [KeptSpan] = []
-            if trace.decision.verdict == .sampled {
+            if trace.isReadable {
                 for position in 0..<trace.spanCount {
                     withSpan(position) { hash, resource, scope, span in
                         spans.append(

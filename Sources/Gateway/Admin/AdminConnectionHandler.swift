@@ -1,5 +1,7 @@
+import Foundation
 import NIOCore
 import NIOHTTP1
+import Transport
 
 /// One admin connection: requests in, one at a time, responses out, and the time-outs of both.
 ///
@@ -11,6 +13,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
 
     private let responder: any AdminResponder
     private let limits: AdminLimits
+    private let authenticator: RequestAuthenticator?
     private let onClose: () -> Void
     private var head: HTTPRequestHead?
     private var bodyBytes = 0
@@ -19,8 +22,11 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     private var turn = 0
     private var isAnswering = false
 
-    init(responder: any AdminResponder, limits: AdminLimits, onClose: @escaping () -> Void) {
+    init(
+        responder: any AdminResponder, limits: AdminLimits, authenticator: RequestAuthenticator? = nil, onClose: @escaping () -> Void
+    ) {
         self.responder = responder
+        self.authenticator = authenticator
         self.limits = limits
         self.onClose = onClose
     }
@@ -74,8 +80,13 @@ final class AdminConnectionHandler: ChannelInboundHandler {
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
         let request = AdminRequest(head)
         let responder = responder
+        let authenticator = AdminRequest.open.contains(request.path) ? nil : authenticator
+        let credentials = authenticator.flatMap { head.headers.first(name: $0.headerName) }
         let task = Task {
-            let response = await responder.answer(request)
+            let response =
+                if let authenticator, let refusal = await authenticator.refusal(credentials) { refusal } else {
+                    await responder.answer(request)
+                }
             loop.execute {
                 let (handler, context) = bound.value
                 handler.finish(response, head, turn, context)
@@ -97,6 +108,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     ) {
         guard turn == self.turn, isAnswering, context.channel.isActive else { return }
         isAnswering = false
+        if let stream = response.stream { return send(stream, response, request, turn, context) }
         closeIfLate(limits.writeTimeout, context)
         let keepAlive = request.isKeepAlive
         var headers: HTTPHeaders = [
@@ -105,6 +117,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
             "cache-control": "no-store",
         ]
         if let allow = response.allow { headers.add(name: "allow", value: allow) }
+        if let challenge = response.challenge { headers.add(name: "www-authenticate", value: challenge) }
         if !keepAlive {
             headers.add(name: "connection", value: "close")
         } else if request.version == .http1_0 {
@@ -128,6 +141,42 @@ final class AdminConnectionHandler: ChannelInboundHandler {
         }
     }
 
+    /// Sends a body while it is being made. A client that does not take a piece in time is cut off.
+    private func send(
+        _ stream: AdminStream, _ response: AdminResponse, _ request: HTTPRequestHead, _ turn: Int,
+        _ context: ChannelHandlerContext
+    ) {
+        deadline?.cancel()
+        let headers: HTTPHeaders = [
+            "content-type": response.contentType, "cache-control": "no-store", "connection": "close",
+        ]
+        let head = HTTPResponseHead(
+            version: .http1_1, status: HTTPResponseStatus(statusCode: response.status), headers: headers)
+        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+        let loop = context.eventLoop
+        let channel = context.channel
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
+        Task {
+            await stream.produce { bytes in
+                loop.execute {
+                    let (handler, context) = bound.value
+                    handler.closeIfLate(handler.limits.writeTimeout, context)
+                }
+                let part = HTTPServerResponsePart.body(.byteBuffer(channel.allocator.buffer(bytes: bytes)))
+                let isSent = (try? await channel.writeAndFlush(part).get()) != nil
+                loop.execute { bound.value.handler.deadline?.cancel() }
+                return isSent && channel.isActive
+            }
+            loop.execute {
+                let (handler, context) = bound.value
+                guard turn == handler.turn, context.channel.isActive else { return }
+                context.writeAndFlush(handler.wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
+                    context.close(promise: nil)
+                }
+            }
+        }
+    }
+
     /// Replaces the deadline in force by one that closes the connection.
     private func closeIfLate(_ time: Duration, _ context: ChannelHandlerContext) {
         deadline?.cancel()
@@ -137,12 +186,44 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     }
 }
 
+extension RequestAuthenticator {
+    /// What somebody with these credentials is told; nil if he may look.
+    fileprivate func refusal(_ credentials: String?) async -> AdminResponse? {
+        let value = credentials.map { Array($0.utf8)[...] }
+        let verdict: AuthVerdict = await withCheckedContinuation { continuation in
+            if let verdict = check(value, { continuation.resume(returning: $0) }) { continuation.resume(returning: verdict) }
+        }
+        switch verdict {
+        case .accepted: return nil
+        case .busy: return AdminResponse(status: 503, text: "503 too many passwords are being checked")
+        case .missing, .wrong:
+            var response = AdminResponse(status: 401, text: "401 credentials are missing or wrong")
+            response.challenge = challenge
+            return response
+        }
+    }
+}
+
 extension AdminRequest {
+    /// What probes ask, who have no credentials.
+    fileprivate static let open = ["/healthz", "/readyz"]
+
     fileprivate init(_ head: HTTPRequestHead) {
         let path = head.uri.prefix { $0 != "?" && $0 != "#" }
         let accept = head.headers["accept"]
         self.init(
             method: head.method.rawValue, path: String(path),
-            accept: accept.isEmpty ? nil : accept.joined(separator: ","))
+            accept: accept.isEmpty ? nil : accept.joined(separator: ","), query: Self.query(head.uri))
+    }
+
+    private static func query(_ uri: String) -> [String: String] {
+        guard let mark = uri.firstIndex(of: "?") else { return [:] }
+        var query: [String: String] = [:]
+        for pair in uri[uri.index(after: mark)...].prefix(while: { $0 != "#" }).split(separator: "&").prefix(32) {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = parts.first.map { String($0) } ?? ""
+            query[name.removingPercentEncoding ?? name] = parts.count > 1 ? (String(parts[1]).removingPercentEncoding ?? "") : ""
+        }
+        return query
     }
 }

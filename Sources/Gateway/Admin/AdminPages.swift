@@ -12,6 +12,8 @@ package struct AdminSources: Sendable {
     package var isReady: @Sendable () -> Bool
     /// Whether the process works; if not it should be restarted.
     package var isHealthy: @Sendable () -> Bool
+    /// The pages about policies; nil: there are none.
+    var policies: PolicyPages?
 
     package init(
         metrics: (@Sendable (ExpositionFormat) async -> [UInt8])?,
@@ -35,6 +37,7 @@ package struct AdminPages: AdminResponder {
 
     package func answer(_ request: AdminRequest) async -> AdminResponse {
         guard let page = page(at: request.path) else {
+            if let answer = await sources.policies?.answer(request) { return answer }
             return AdminResponse(status: 404, text: "404 page not found")
         }
         guard request.method == "GET" || request.method == "HEAD" else {
@@ -81,6 +84,7 @@ package struct AdminPages: AdminResponder {
         lines.append("/ledger   where every accepted span is, as JSON")
         lines.append("/healthz  200 while the process works")
         lines.append("/readyz   200 while the node takes requests")
+        if sources.policies != nil { lines += PolicyPages.index }
         return AdminResponse(text: lines.joined(separator: "\n"))
     }
 }

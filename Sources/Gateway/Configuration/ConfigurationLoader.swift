@@ -5,6 +5,26 @@ package import ConfigTree
 /// Opens no port and starts nothing. Every problem of the file is found in one pass; the configuration is nil if one of
 /// them is an error.
 package enum ConfigurationLoader {
+    /// A file as read, checked, and with all that a later look at it is compared with.
+    package struct Loaded {
+        /// Nil if there is an error.
+        package var config: GatewayConfig?
+        package var problems: ConfigProblems
+        /// The tree with all files and variables in place; nil if there is none.
+        package var root: ConfigNode?
+        /// The file itself and all that it takes in.
+        package var files: [String]
+    }
+
+    /// Reads a file, for a node that will watch it.
+    package static func read(path: String, environment: ConfigurationEnvironment = .process) -> Loaded {
+        let problems = ConfigProblems()
+        var loader = YAMLTreeLoader(environment: environment, problems: problems)
+        let root = loader.load(path: path)
+        return Loaded(
+            config: root.flatMap { typed($0, problems) }, problems: problems, root: root, files: loader.files)
+    }
+
     /// Reads a file.
     package static func load(
         path: String, environment: ConfigurationEnvironment = .process
@@ -64,7 +84,12 @@ struct Components {
     var receivers: [Defined<OTLPReceiverConfig>] = []
     var processors: [Defined<Processor>] = []
     var exporters: [Defined<ExporterConfig>] = []
-    var extensions: [Defined<HealthCheckConfig>] = []
+    enum Extension {
+        case healthCheck(HealthCheckConfig)
+        case auth(AuthExtensionConfig)
+    }
+
+    var extensions: [Defined<Extension>] = []
 
     init(_ reader: inout ConfigReader) {
         receivers = Self.section(.receiver, &reader) { OTLPReceiverConfig($0, &$1) }
@@ -76,7 +101,10 @@ struct Components {
             }
         }
         exporters = Self.section(.exporter, &reader) { ExporterConfig($0, &$1) }
-        extensions = Self.section(.extension, &reader) { HealthCheckConfig($0, &$1) }
+        extensions = Self.section(.extension, &reader) { id, settings in
+            id.type == "health_check"
+                ? .healthCheck(HealthCheckConfig(id, &settings)) : .auth(AuthExtensionConfig(id, &settings))
+        }
     }
 
     /// The components of one section. One of an unknown type stays known by name, so that a pipeline that uses it is not

@@ -22,10 +22,26 @@ package struct TailSamplingConfig: Sendable, Equatable {
     /// A key of Tailgate's own, `drain_timeout`: how long a stopping node keeps waiting for windows to end before it
     /// decides the rest early. Default 0: at once, as the Collector does.
     package var drainTimeout: Int64 = 0
-    /// Accepted, without effect here; for the report at start.
+    /// Traces that may wait for their decision, over all workers. Nil if the key is absent: as many as memory takes.
     package var numTraces: Int?
+    /// Beyond `numTraces`, requests are refused; otherwise the oldest traces are decided early.
+    package var blockOnOverflow = false
     /// Accepted, without effect here.
     package var expectedNewTracesPerSecond: Int?
+    /// `sampling_strategy: span-ingest`: every part of a trace is judged by itself as it comes.
+    package var isSpanIngest = false
+    /// A trace whose spans have more bytes than this is not sampled. 0 is off.
+    package var maximumTraceSizeBytes = 0
+    /// A key of Tailgate's own, `record_policy`: kept spans say on their scope which policy kept them.
+    package var recordPolicy = false
+    /// A key of Tailgate's own, `decision_records`: decisions whose reasons the node remembers. 0 is off.
+    package var decisionRecords = 20_000
+    /// A key of Tailgate's own, `shadow_policies`: asked beside the policies, without effect on what is kept.
+    package var shadowPolicies: [ConfigNode] = []
+    package var shadowPoliciesKeyPath = ""
+    /// The policy file that stands in the place of the list, with its tests; nil for a plain list.
+    package var policyDocument: ConfigNode?
+    package var shadowPolicyDocument: ConfigNode?
 
     /// Every value at its default, without policies.
     package init(id: ComponentID) { self.id = id }
@@ -43,8 +59,7 @@ extension TailSamplingConfig {
         decisionWait = reader.duration("decision_wait", default: decisionWait, in: 1_000_000...Self.longestWait)
         decisionWaitAfterRootReceived = reader.duration(
             "decision_wait_after_root_received", default: 0, in: 0...Self.longestWait)
-        numTraces = reader.ignoredCount("num_traces")
-        expectedNewTracesPerSecond = reader.ignoredCount("expected_new_traces_per_sec")
+        readTraceLimit(&reader)
         readPolicies(&reader)
         if var cache = reader.map("decision_cache") {
             sampledCacheSize = cache.cacheSize("sampled_cache_size")
@@ -54,30 +69,54 @@ extension TailSamplingConfig {
         sampleOnFirstMatch = reader.bool("sample_on_first_match", default: false)
         dropPendingTracesOnShutdown = reader.bool("drop_pending_traces_on_shutdown", default: false)
         drainTimeout = reader.duration("drain_timeout", default: 0, in: 0...Self.longestWait)
-        refuseWhatIsMissing(&reader)
+        isSpanIngest = reader.oneOf("sampling_strategy", default: Strategy.traceComplete) == .spanIngest
+        maximumTraceSizeBytes = reader.integer("maximum_trace_size_bytes", default: 0, in: 0...(.max))
+        recordPolicy = reader.bool("record_policy", default: false)
+        decisionRecords = reader.integer("decision_records", default: decisionRecords, in: 0...10_000_000)
+        readShadowPolicies(&reader)
+        reader.notSupported(["tail_storage"], because: "spans wait in memory; leave the key out")
         reader.finish()
     }
 
-    private func refuseWhatIsMissing(_ reader: inout ConfigReader) {
-        if reader.bool("block_on_overflow", default: false) {
-            reader.error(
-                "`block_on_overflow: true` is not in Tailgate yet: when memory is short, new requests are refused so that clients retry",
+    private mutating func readTraceLimit(_ reader: inout ConfigReader) {
+        if reader.has("num_traces") {
+            let count = reader.integer("num_traces", default: 0, in: 0...Int(UInt32.max))
+            // As in the Collector, 0 behaves like 1.
+            numTraces = max(1, count)
+            reader.warning(
+                "Tailgate bounds its memory in bytes (`memory_limiter`) and needs no limit of traces; this one is kept: beyond it the oldest traces are decided early, on the spans that have come. Leave it out unless you want that",
+                key: "num_traces")
+        } else {
+            _ = reader.node("num_traces")
+        }
+        expectedNewTracesPerSecond = reader.ignoredCount("expected_new_traces_per_sec")
+        blockOnOverflow = reader.bool("block_on_overflow", default: false)
+        if blockOnOverflow && numTraces == nil {
+            reader.warning(
+                "without `num_traces` there is no limit of traces to block at; when memory is short, requests are refused in any case",
                 key: "block_on_overflow")
         }
-        if reader.oneOf("sampling_strategy", default: Strategy.traceComplete) == .spanIngest {
-            reader.error("`span-ingest` is not in Tailgate yet; `trace-complete` is", key: "sampling_strategy")
+    }
+
+    private mutating func readShadowPolicies(_ reader: inout ConfigReader) {
+        shadowPoliciesKeyPath = reader.path(of: "shadow_policies")
+        if let node = reader.node("shadow_policies"), case .map = node.value {
+            shadowPolicyDocument = node
+            shadowPolicies = policyFile(node, keyPath: shadowPoliciesKeyPath, problems: reader.problems)
+        } else {
+            shadowPolicies = reader.list("shadow_policies")
         }
-        if reader.integer("maximum_trace_size_bytes", default: 0, in: 0...(.max)) > 0 {
+        if isSpanIngest && !shadowPolicies.isEmpty {
             reader.error(
-                "a limit of a trace's size is not in Tailgate yet; leave the key out, or write 0",
-                key: "maximum_trace_size_bytes")
+                "shadow policies judge complete traces, which `sampling_strategy: span-ingest` does not wait for; leave one of them out",
+                key: "shadow_policies")
         }
-        reader.notSupported(["tail_storage"], because: "spans wait in memory; leave the key out")
     }
 
     private mutating func readPolicies(_ reader: inout ConfigReader) {
         policiesKeyPath = reader.path(of: "policies")
         if let node = reader.node("policies"), case .map = node.value {
+            policyDocument = node
             policies = policyFile(node, keyPath: policiesKeyPath, problems: reader.problems)
         } else {
             policies = reader.list("policies")
@@ -109,7 +148,7 @@ extension ConfigReader {
             return nil
         }
         let value = integer(key, default: 0, in: 0...(.max))
-        warning("has no effect here: Tailgate bounds its memory in bytes (`memory_limiter`), not in traces", key: key)
+        warning("has no effect and is not needed: tables grow with the load", key: key)
         return value
     }
 

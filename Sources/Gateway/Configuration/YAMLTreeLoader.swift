@@ -21,6 +21,8 @@ package struct YAMLTreeLoader {
     let problems: ConfigProblems
     var valuesLeft = YAMLTreeLoader.maximumValues
     var bytesLeft = YAMLTreeLoader.maximumTotalBytes
+    /// Every file that was read, or was to be, in the order of first use.
+    package private(set) var files: [String] = []
     /// The files being read, outermost first.
     var openFiles: [String] = []
 
@@ -196,6 +198,7 @@ package struct YAMLTreeLoader {
             problems.error("can't read `\(clipped(path, to: 500))`: \(reason)", at: place.position, keyPath: place.keyPath)
             return nil
         }
+        if !files.contains(path) { files.append(path) }
         let bytes: [UInt8]
         do {
             bytes = try environment.readFile(path, Self.maximumFileBytes + 1)

@@ -35,6 +35,6 @@ package struct BytesLimitingPolicy: SamplingPolicy {
     package var isStateful: Bool { true }
 
     package func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
-        bucket.take(context.encodedBytes(of: trace), now: context.now) ? .sampled : .notSampled
+        bucket.take(context.encodedBytes(of: trace), now: context.now, isPreview: context.isPreview) ? .sampled : .notSampled
     }
 }

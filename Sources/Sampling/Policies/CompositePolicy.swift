@@ -100,7 +100,11 @@ package struct CompositePolicy: SamplingPolicy {
         for position in subs.indices {
             switch subs[position].policy.decide(trace, &context) {
             case .sampled:
-                guard counters.take(Int64(trace.spanCount), position, second: context.now / 1_000_000_000) else {
+                guard
+                    counters.take(
+                        Int64(trace.spanCount), position, second: context.now / 1_000_000_000,
+                        isPreview: context.isPreview)
+                else {
                     return .notSampled
                 }
                 context.compositeSubPolicy = subs[position].number

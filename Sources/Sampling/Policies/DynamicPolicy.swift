@@ -81,7 +81,8 @@ package struct DynamicPolicy: SamplingPolicy {
 
     package func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
         let isKept = rates.decide(
-            key: context.key(keyNumber), hash: hash.hash(trace.traceID), spans: Double(trace.spanCount), now: context.now)
+            key: context.key(keyNumber), hash: hash.hash(trace.traceID), spans: Double(trace.spanCount), now: context.now,
+            isPreview: context.isPreview)
         return isKept ? .sampled : .notSampled
     }
 }

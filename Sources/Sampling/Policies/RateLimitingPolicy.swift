@@ -33,7 +33,7 @@ package struct RateLimitingPolicy: SamplingPolicy {
     package var isStateful: Bool { true }
 
     package func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
-        bucket.take(UInt64(trace.spanCount), now: context.now) ? .sampled : .notSampled
+        bucket.take(UInt64(trace.spanCount), now: context.now, isPreview: context.isPreview) ? .sampled : .notSampled
     }
 }
 

@@ -86,7 +86,7 @@ struct PredicateProgram: Sendable {
 
     /// Sets the predicate bits of every span of a request, and its side words.
     ///
-    /// Within a run of spans of one trace a predicate that only matters for the trace as a whole may be left unset on a span after one
+    /// Within a run of spans of one trace and group a predicate that only matters for the trace as a whole may be left unset on a span after one
     /// that has it.
     /// - Complexity: O(spans + wanted attributes), and what the conditions cost.
     func evaluate(_ index: inout RequestIndex, _ body: Span<UInt8>, unixNanoseconds: Int64) {
@@ -116,6 +116,7 @@ struct PredicateProgram: Sendable {
             let record = index.records[position]
             if record.group != group {
                 group = record.group
+                known = SpanBits()
                 let entry = index.groups[Int(group)]
                 if Int(entry.resourceHitStart) != resourceHits || entry.resourceHitCount == 0 {
                     resourceHits = entry.resourceHitCount == 0 ? -1 : Int(entry.resourceHitStart)

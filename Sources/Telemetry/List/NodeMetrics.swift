@@ -40,6 +40,7 @@ package struct NodeMetrics: Sendable {
     /// In the order of `NodeMetricsSettings.receivers`.
     package let receivers: [ReceiverMetrics]
     package let ingress: IngressMetrics
+    package let security: SecurityMetrics
     package let sampling: SamplingMetrics
     /// In the order of `NodeMetricsSettings.policyNames`.
     package let policies: [PolicyMetrics]
@@ -54,6 +55,7 @@ package struct NodeMetrics: Sendable {
     package let workerBusyTime: [CounterID]
     package let process: ProcessMetrics
     package let ledger: LedgerMetrics
+    package let reloads: ReloadMetrics
 
     /// - Parameter present: the layout in force, when a new configuration is taken over; its cells
     ///   keep their places.
@@ -73,6 +75,7 @@ package struct NodeMetrics: Sendable {
         }
         self.receivers = receivers
         ingress = try IngressMetrics(in: &catalog)
+        security = try SecurityMetrics(in: &catalog)
         memoryLimiter =
             if let id = settings.memoryLimiter {
                 try MemoryLimiterMetrics(processor: id, in: &catalog)
@@ -96,6 +99,7 @@ package struct NodeMetrics: Sendable {
         self.passThrough = passThrough
         ledger = try LedgerMetrics(
             destinationNames: settings.destinations.map(\.name), in: &catalog)
+        reloads = try ReloadMetrics(in: &catalog)
         var workers: [CounterID] = []
         for worker in 0..<settings.workerCount {
             workers.append(try catalog.counter(MetricList.workerBusyTime, "\(worker)"))

@@ -20,10 +20,16 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case wrongHTTPMethod = "wrong_http_method"
     /// Request headers over the limit, or invalid.
     case badHeaders = "bad_headers"
+    /// No credentials, or wrong ones.
+    case unauthenticated
+    /// Too many passwords are being checked.
+    case authenticationBusy = "authentication_busy"
     /// Near the memory limit.
     case memory
     /// A shard that would own spans of the request has no room for them.
     case mailboxFull = "mailbox_full"
+    /// `num_traces` traces wait for their decision, and `block_on_overflow` is set.
+    case traceLimit = "trace_limit"
     /// The queues of all exporters that the request would go to are full.
     case queueFull = "queue_full"
     /// Starting or shutting down.

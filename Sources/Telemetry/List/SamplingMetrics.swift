@@ -13,6 +13,8 @@ package struct SamplingMetrics: Sendable {
     package let traceRemovalAge: HistogramID
     package let policyEvaluationErrors: CounterID
     package let tracesDroppedTooEarly: CounterID
+    /// Decided early since there were more than `num_traces`.
+    package let tracesDecidedEarly: CounterID
     package let tracesOnMemory: GaugeID
     package let tracesDroppedTooLarge: CounterID
     /// Unit: microseconds. One observation per decided trace.
@@ -28,6 +30,7 @@ package struct SamplingMetrics: Sendable {
     package let segments: GaugeID
     package let segmentUsedBytes: GaugeID
     package let segmentAllocatedBytes: GaugeID
+    package let decisionRecordsBytes: GaugeID
 
     package init(in catalog: inout MetricCatalog) throws(MetricCatalogError) {
         typealias List = MetricList
@@ -40,6 +43,7 @@ package struct SamplingMetrics: Sendable {
         traceRemovalAge = try catalog.histogram(List.traceRemovalAge)
         policyEvaluationErrors = try catalog.counter(List.policyEvaluationErrors)
         tracesDroppedTooEarly = try catalog.counter(List.tracesDroppedTooEarly)
+        tracesDecidedEarly = try catalog.counter(List.tracesDecidedEarly, "num_traces")
         tracesOnMemory = try catalog.gauge(List.tracesOnMemory)
         tracesDroppedTooLarge = try catalog.counter(List.tracesDroppedTooLarge)
         decisionLateness = try catalog.histogram(List.decisionLateness)
@@ -55,6 +59,7 @@ package struct SamplingMetrics: Sendable {
         segments = try catalog.gauge(List.segments)
         segmentUsedBytes = try catalog.gauge(List.segmentUsedBytes)
         segmentAllocatedBytes = try catalog.gauge(List.segmentAllocatedBytes)
+        decisionRecordsBytes = try catalog.gauge(List.decisionRecordsBytes)
     }
 }
 
@@ -64,6 +69,8 @@ package struct PolicyMetrics: Sendable {
     package let spans: DecisionCounters
     package let bytes: DecisionCounters
     package let executions: CounterID
+    /// Unit: microseconds.
+    package let executionTime: CounterID
 
     /// - Parameter policy: the policy's name; under a component id `tail_sampling/NAME` the
     ///   Collector writes `NAME.policy`.
@@ -73,5 +80,6 @@ package struct PolicyMetrics: Sendable {
         spans = try catalog.decisionCounters(List.policySpans, policy)
         bytes = try catalog.decisionCounters(List.policyBytes, policy)
         executions = try catalog.counter(List.policyExecutions, policy)
+        executionTime = try catalog.counter(List.policyExecutionTime, policy)
     }
 }

@@ -8,7 +8,8 @@ package struct NodePlan: Sendable {
     package var workerCount: Int
     package var hashKeys: HashKeys
     package var shard: ShardSettings
-    package var policies: PolicySet
+    /// The policies that the node starts with.
+    package var policies: PolicyInForce
     package var batch: BatchSettings
     /// By receiver.
     package var limits: [ServerLimits]
@@ -16,8 +17,12 @@ package struct NodePlan: Sendable {
     package var listeners: [ListenerSettings] = []
     package var metrics: NodeMetrics
     package var memory: MemoryBudget
+    package var security: SecurityPlan
     /// Names of the destinations, in the order of the ledger's cells.
     package var destinationNames: [String]
+    /// Requests are refused while there are `ShardSettings.maximumTraces` traces (`block_on_overflow`); otherwise the oldest
+    /// ones are decided early.
+    package var refusesExcessTraces = false
     /// What refused clients are told to wait, nanoseconds.
     package var retryAfter: Int64 = 2_000_000_000
     /// How long decisions are held back while every destination's queue is full, nanoseconds.
@@ -25,21 +30,43 @@ package struct NodePlan: Sendable {
 
     package init(
         workerCount: Int, hashKeys: HashKeys, shard: ShardSettings, policies: PolicySet, batch: BatchSettings,
-        limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String]
+        limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String],
+        security: SecurityPlan? = nil
     ) {
         self.workerCount = workerCount
         self.hashKeys = hashKeys
         self.shard = shard
-        self.policies = policies
+        self.policies = PolicyInForce(
+            version: PolicyVersion(number: policies.version, policies: policies),
+            book: PolicyBook(names: policies.policies.map(\.name), metrics: metrics), tuning: shard.tuning)
         self.batch = batch
         self.limits = limits
         self.metrics = metrics
         self.memory = memory
         self.destinationNames = destinationNames
+        self.security = security ?? .open(listeners: limits.count)
     }
 
     /// What a receiver speaks.
     func listener(_ receiver: Int) -> ListenerSettings {
         receiver < listeners.count ? listeners[receiver] : ListenerSettings()
+    }
+}
+
+/// What a reload changes, all of it at once: which policies decide, and how they are shown and counted. Immutable, shared by
+/// all workers.
+package struct PolicyInForce: Sendable {
+    package var version: PolicyVersion
+    /// Names and series of all policies so far, those of this version included.
+    package var book: PolicyBook
+    package var tuning: ShardSettings.Tuning
+    /// Kept spans say on their scope which policy kept them (`record_policy`).
+    package var recordsPolicy = false
+
+    package init(version: PolicyVersion, book: PolicyBook, tuning: ShardSettings.Tuning, recordsPolicy: Bool = false) {
+        self.version = version
+        self.book = book
+        self.tuning = tuning
+        self.recordsPolicy = recordsPolicy
     }
 }

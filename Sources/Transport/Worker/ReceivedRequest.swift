@@ -1,4 +1,5 @@
 package import OTLP
+package import Sampling
 
 /// A request on its way to the shards that own its spans: body and index, shared and never changed.
 ///
@@ -9,10 +10,26 @@ package final class ReceivedRequest: Sendable {
     package let body: [UInt8]
     package let payloadStart: Int
     package let index: RequestIndex
+    /// The policies that the index's predicate bits are of.
+    package let version: PolicyVersion
+    /// The same request as the version's shadow set sees it.
+    package let shadow: RequestIndex?
+    private let memory: MemoryBudget
 
-    package init(body: [UInt8], payloadStart: Int, index: RequestIndex) {
+    /// - Parameter memory: where the request counts while it waits: its body, which no look at the heap may have seen yet, and
+    ///   once more what its spans will take in the segments of their owners.
+    package init(
+        body: [UInt8], payloadStart: Int, index: RequestIndex, version: PolicyVersion, shadow: RequestIndex? = nil,
+        memory: MemoryBudget
+    ) {
+        self.memory = memory
+        memory.promise(2 * body.count)
         self.body = body
         self.payloadStart = payloadStart
         self.index = index
+        self.version = version
+        self.shadow = shadow
     }
+
+    deinit { memory.promise(-2 * body.count) }
 }

@@ -14,25 +14,32 @@ package final class Worker {
     package let number: Int
     package let eventLoop: any EventLoop
     let plan: NodePlan
-    private let mailboxes: [WorkerMailbox]
+    let mailboxes: [WorkerMailbox]
     private var wakers: [() -> Void] = []
     package let cells: MetricCells
     package var ledger: LedgerCells
 
-    private var shard: Shard
-    private var assembler: BatchAssembler
+    /// The policies in force, as far as this worker knows.
+    var policies: PolicyInForce
+    var shard: Shard
+    var assembler: BatchAssembler
     private var walker: RequestWalker
     private var index = RequestIndex()
     var inflater = Inflater()
-    private var routes: [DestinationRoute] = []
+    /// The same request as the shadow set sees it; unused without one.
+    private var shadowIndex = RequestIndex()
+    var routes: [DestinationRoute] = []
     /// Ways to the exporters of signals that are passed on.
     var passThroughRoutes: [OTLPSignal: [DestinationRoute]] = [:]
     private var spansForWorker: [Int]
     var nextSequence: UInt64 = 0
     private var reportedBytes = 0
-    private var validGroups: Set<UInt64> = []
+    var validGroups: Set<UInt64> = []
+    var scopeNotes = ScopeNotes()
+    /// The sample of traces that somebody is collecting.
+    var recording: TraceRecording?
     /// When decisions began to be held back since every destination is full.
-    private var heldSince: Int64?
+    var heldSince: Int64?
 
     /// What health checks say. Set by the owner when the node starts and stops serving.
     package var isServing = false
@@ -48,11 +55,13 @@ package final class Worker {
         self.eventLoop = eventLoop
         self.plan = plan
         self.mailboxes = mailboxes
-        cells = MetricCells(plan.metrics.layout)
+        cells = MetricCells(plan.policies.book.layout)
         ledger = LedgerCells(destinationCount: plan.destinationNames.count)
-        shard = Shard(settings: plan.shard, policies: plan.policies, now: now)
+        policies = plan.policies
+        shard = Shard(settings: plan.shard, version: plan.policies.version, keys: plan.hashKeys, now: now)
+        shard.clock = { SystemClocks.monotonicNanoseconds() }
         assembler = BatchAssembler(settings: plan.batch, hashSeed: plan.hashKeys.first)
-        walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.interest)
+        walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.version.policies.interest)
         spansForWorker = Array(repeating: 0, count: plan.workerCount)
     }
 
@@ -100,17 +109,21 @@ package final class Worker {
         } catch {
             throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
-        leaveOutOversized()
-        plan.policies.evaluatePredicates(
-            &index, body: body.span.extracting(payloadStart...), unixNanoseconds: SystemClocks.unixNanoseconds())
+        Shard.leaveOutOversized(&index)
+        let clock = SystemClocks.unixNanoseconds()
+        policies.version.policies.evaluatePredicates(
+            &index, body: body.span.extracting(payloadStart...), unixNanoseconds: clock)
+        let hasShadow = walkForShadow(body.span.extracting(payloadStart...), clock)
+        if plan.refusesExcessTraces { try refuseIfFull(receiver) }
         let rejected = index.rejected
         let spans = index.records.count
         if plan.workerCount == 1 {
-            let result = ingest(body.span.extracting(payloadStart...), index)
+            let message = body.span.extracting(payloadStart...)
+            let result = ingest(message, index, policies.version, hasShadow ? shadowIndex : nil)
             ledger.accepted += spans
-            settleLate(result, body.span.extracting(payloadStart...), index)
+            settle(result, message, index)
         } else {
-            try distribute(body, payloadStart, receiver)
+            try distribute(body, payloadStart, receiver, hasShadow: hasShadow)
         }
         let metrics = plan.metrics.receivers[receiver]
         cells.add(metrics.acceptedSpans, spans)
@@ -141,18 +154,31 @@ package final class Worker {
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
     }
 
-    /// Spans that no segment can hold are left out and counted. Only a large body can have any.
-    private func leaveOutOversized() {
-        let spanLimit = Shard.maximumSpanBytes
-        let groupLimit = Shard.maximumGroupBytes
-        guard index.spanBytes > spanLimit || index.groupBytes.count > groupLimit else { return }
-        index.leaveOut(.tooLarge) { record, group in
-            Int(record.length) > spanLimit || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
-        }
+    /// Has the shadow set look at the request that `index` is of; false if there is none.
+    private func walkForShadow(_ message: Span<UInt8>, _ unixNanoseconds: Int64) -> Bool {
+        guard let shadow = policies.version.shadow else { return false }
+        let walker = RequestWalker(keys: plan.hashKeys, interest: shadow.interest)
+        guard (try? walker.walk(message, into: &shadowIndex)) != nil else { return false }
+        Shard.leaveOutOversized(&shadowIndex)
+        shadow.evaluatePredicates(&shadowIndex, body: message, unixNanoseconds: unixNanoseconds)
+        return true
+    }
+
+    /// Refuses a request if a worker that owns spans of it takes no further traces.
+    private func refuseIfFull(_ receiver: Int) throws(RequestRefusal) {
+        let workers = UInt64(plan.workerCount)
+        guard mailboxes.contains(where: { $0.takesNoTraces }) else { return }
+        let isRefused = index.records.contains { mailboxes[Int(Shard.number(of: $0.hash, among: workers))].takesNoTraces }
+        guard isRefused else { return }
+        noteRefused(index.records.count, .traceLimit, receiver)
+        throw RequestRefusal(
+            .traceLimit, .unavailable, "num_traces traces wait for their decision", retryAfter: plan.retryAfter)
     }
 
     /// Law 2: room in every target first, then commit to all.
-    private func distribute(_ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int) throws(RequestRefusal) {
+    private func distribute(
+        _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, hasShadow: Bool
+    ) throws(RequestRefusal) {
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
         for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
@@ -163,7 +189,9 @@ package final class Worker {
                     .mailboxFull, .unavailable, "a part of the node is overloaded", retryAfter: plan.retryAfter)
             }
         }
-        let request = ReceivedRequest(body: body, payloadStart: payloadStart, index: index)
+        let request = ReceivedRequest(
+            body: body, payloadStart: payloadStart, index: index, version: policies.version,
+            shadow: hasShadow ? shadowIndex : nil, memory: plan.memory)
         index = RequestIndex()
         index.records.reserveCapacity(request.index.records.count)
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
@@ -189,17 +217,26 @@ package final class Worker {
     private func take(_ request: ReceivedRequest) -> Int {
         let body = request.body
         let payload = body.span.extracting(request.payloadStart...)
-        let result = ingest(payload, request.index)
-        settleLate(result, payload, request.index)
+        let result = ingest(payload, request.index, request.version, request.shadow)
+        settle(result, payload, request.index)
         return result.bufferedSpans + result.lateSampled.count + result.lateNotSampled + result.lateDropped
     }
 
-    private func ingest(_ body: Span<UInt8>, _ index: RequestIndex) -> IngestResult {
+    private func ingest(
+        _ body: Span<UInt8>, _ index: RequestIndex, _ version: PolicyVersion, _ shadow: RequestIndex?
+    ) -> IngestResult {
         let result = shard.ingest(
-            body: body, index: index, shard: UInt64(number), of: UInt64(plan.workerCount), now: now)
+            body: body, index: index, shard: UInt64(number), of: UInt64(plan.workerCount), now: now, version: version,
+            shadow: shadow, unixNanoseconds: SystemClocks.unixNanoseconds())
         ledger.buffered += result.bufferedSpans
         cells.add(plan.metrics.sampling.newTraces, result.newTraces)
         return result
+    }
+
+    /// What arriving spans bring about at once: late ones follow the decision on their trace, and traces that they settled go.
+    private func settle(_ result: IngestResult, _ body: Span<UInt8>, _ index: RequestIndex) {
+        if !result.lateAges.isEmpty { settleLate(result, body, index) }
+        if shard.hasSettled || plan.shard.maximumTraces > 0 { decideArrivals() }
     }
 
     /// Late spans follow the decision on their trace.
@@ -221,165 +258,33 @@ package final class Worker {
         cells.add(metrics.earlyReleasesSampled, result.lateSampled.count)
         noteSampled(result.lateSampled.count)
         let groupBytes = index.groupBytes.span
-        for position in result.lateSampled {
+        for (number, position) in result.lateSampled.enumerated() {
             let record = index.records[Int(position)]
             let group = index.groups[Int(record.group)]
             beginTrace(spans: 1, bytes: Int(record.length + group.resourceLength + group.scopeLength))
             add(
                 group.groupHash, groupBytes.extracting(group.resourceRange), groupBytes.extracting(group.scopeRange),
-                body.extracting(record.range))
+                body.extracting(record.range), lateNote(result.latePolicies[number]))
             assembler.endTrace(now: now)
         }
     }
 
-    // MARK: decide
+    // MARK: upkeep
 
-    /// Decides due traces for at most `budget` nanoseconds. With `early`, all traces are due. Returns whether more are due.
-    package func decide(budget: Int64, early: Bool = false) -> Bool {
-        let started = now
-        if !early && isHeldBack(started) { return false }
-        var current = started
-        var decided = 0
-        let metrics = plan.metrics.sampling
-        while let trace = shard.nextDecision(now: started, early: early) {
-            ledger.buffered -= trace.spanCount
-            switch trace.decision.verdict {
-            case .sampled:
-                cells.add(metrics.tracesByDecision.sampled)
-                keep(trace)
-            case .notSampled:
-                cells.add(metrics.tracesByDecision.notSampled)
-                ledger.notSampled += trace.spanCount
-            case .dropped:
-                cells.add(metrics.tracesByDecision.dropped)
-                ledger.droppedByPolicy += trace.spanCount
-            }
-            let lateness = max(0, current - trace.deadline)
-            if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
-            cells.observe(metrics.traceWindow, trace.ageMilliseconds)
-            cells.observe(metrics.traceRemovalAge, trace.ageMilliseconds / 1000)
-            decided += 1
-            if decided & 15 == 0 {
-                current = now
-                if current - started > budget {
-                    finishRun(started, current)
-                    return true
-                }
-            }
-        }
-        finishRun(started, decided == 0 ? started : now)
-        return false
-    }
-
-    private func finishRun(_ started: Int64, _ ended: Int64) {
-        shard.freeDecided()
-        if ended > started {
-            cells.observe(plan.metrics.sampling.decisionTimerLatency, Int((ended - started) / 1_000_000))
-        }
+    /// Takes over what a reload changed. Traces that have begun keep the policies that they began with.
+    package func install(_ new: PolicyInForce) {
+        cells.adopt(new.book.layout)
+        policies = new
+        walker.interest = new.version.policies.interest
+        shard.install(new.version, tuning: new.tuning)
+        countVerdicts()
         reportMemory()
     }
 
-    /// While no destination can take anything, traces stay undecided for a while rather than be lost: memory is then what
-    /// pushes back, on clients.
-    private func isHeldBack(_ now: Int64) -> Bool {
-        guard !routes.isEmpty, routes.allSatisfy({ $0.isFull }) else {
-            heldSince = nil
-            return false
-        }
-        if let since = heldSince { return now - since < plan.decisionHoldTimeout }
-        heldSince = now
-        return true
-    }
-
-    /// Forgets every undecided trace: `drop_pending_traces_on_shutdown`. Returns the spans.
-    package func dropPending() -> Int {
-        var spans = 0
-        while let trace = shard.nextDecision(now: now, early: true) {
-            ledger.buffered -= trace.spanCount
-            ledger.droppedByPolicy += trace.spanCount
-            spans += trace.spanCount
-            if trace.decision.verdict == .sampled { shard.finish(trace) }
-        }
-        shard.freeDecided()
-        return spans
-    }
-
-    // MARK: keep
-
-    private func keep(_ trace: DecidedTrace) {
-        noteSampled(trace.spanCount)
-        beginTrace(spans: trace.spanCount, bytes: trace.spanBytes + 512 * min(trace.spanCount, 64))
-        for position in 0..<trace.spanCount {
-            shard.withSpan(position) { group, resource, scope, span in add(group, resource, scope, span) }
-        }
-        assembler.endTrace(now: now)
-        shard.finish(trace)
-    }
-
-    private func noteSampled(_ spans: Int) {
-        ledger.sampled += spans
-        for destination in ledger.destinations.indices { ledger.destinations[destination].offered += spans }
-    }
-
-    private func beginTrace(spans: Int, bytes: Int) {
-        if assembler.beginTrace(spans: spans, bytes: bytes, now: now) { return }
-        flush(.size)
-        precondition(assembler.beginTrace(spans: spans, bytes: bytes, now: now), "an empty batch takes any trace")
-    }
-
-    /// Adds one span to the batch; what is no UTF-8 is repaired, since one bad text makes backends refuse a whole batch.
-    private func add(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ span: Span<UInt8>) {
-        if SpanSanitizer.isValid(span) && isValidGroup(group, resource, scope) {
-            place(group, resource, scope, span)
-        } else {
-            cells.add(plan.metrics.sampling.repairedSpans)
-            place(
-                group, SpanSanitizer.repaired(resource, as: .resourceHeader).span,
-                SpanSanitizer.repaired(scope, as: .scopeHeader).span, SpanSanitizer.repaired(span).span)
-        }
-    }
-
-    private func place(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ span: Span<UInt8>) {
-        while assembler.add(groupHash: group, resource: resource, scope: scope, span: span) == .flushFirst {
-            flush(.size)
-        }
-    }
-
-    private func isValidGroup(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>) -> Bool {
-        if validGroups.contains(group) { return true }
-        guard SpanSanitizer.isValid(resource, as: .resourceHeader),
-            SpanSanitizer.isValid(scope, as: .scopeHeader)
-        else { return false }
-        if validGroups.count >= 4096 { validGroups.removeAll(keepingCapacity: true) }
-        validGroups.insert(group)
-        return true
-    }
-
-    // MARK: flush
-
-    private enum FlushTrigger { case size, time }
-
-    /// Sends the batch off when its time has come (`force`: whatever there is).
-    package func flushIfDue(force: Bool = false) {
-        guard let deadline = assembler.deadline else { return }
-        if force || assembler.isFull || deadline <= now { flush(assembler.isFull ? .size : .time) }
-    }
-
-    private func flush(_ trigger: FlushTrigger) {
-        guard let batch = assembler.flush() else { return }
-        let metrics = plan.metrics.batch
-        cells.observe(metrics.sendSize, batch.spans)
-        cells.add(trigger == .size ? metrics.sizeTriggers : metrics.timeoutTriggers)
-        nextSequence += 1
-        let request = ExportRequest(batch, sequence: nextSequence, createdAt: now)
-        for route in routes { route.deliver(request, from: self) }
-    }
-
-    // MARK: upkeep
-
-    /// Gives memory back after a peak. About once a second.
+    /// Gives memory back after a peak, and settles what was only counted aside. About once a second.
     package func trim() {
         shard.trim()
+        countVerdicts()
         reportMemory()
     }
 
@@ -392,9 +297,9 @@ package final class Worker {
     }
 
     /// Whether any trace or batch waits for its time.
-    package var isWaiting: Bool { shard.traceCount > 0 || !assembler.isEmpty }
+    package var isWaiting: Bool { shard.traceCount > 0 || !assembler.isEmpty || recording != nil }
 
-    private func reportMemory() {
+    func reportMemory() {
         let bytes = shard.heldBytes
         if bytes != reportedBytes {
             plan.memory.mappedChanged(by: bytes - reportedBytes)
@@ -410,37 +315,6 @@ package final class Worker {
 
     /// Traces and spans that wait for their decision.
     package var pendingTraces: Int { shard.traceCount }
-
-    private static let verdictLabels: [(PolicyVerdict, DecisionLabel)] = [
-        (.sampled, .sampled), (.notSampled, .notSampled), (.dropped, .dropped),
-    ]
-
-    /// Consistent figures of this worker, as of now.
-    package func snapshot() -> WorkerSnapshot {
-        let sampling = plan.metrics.sampling
-        cells.set(sampling.tracesOnMemory, shard.traceCount)
-        cells.set(sampling.windowTraces, shard.traceCount)
-        cells.set(sampling.windowSpans, shard.bufferedSpans)
-        cells.set(sampling.windowBytes, shard.bufferedBytes)
-        cells.set(sampling.segments, shard.heldSegmentBytes / Shard.segmentBytes)
-        cells.set(sampling.segmentUsedBytes, shard.usedSegmentBytes)
-        cells.set(sampling.segmentAllocatedBytes, shard.heldSegmentBytes)
-        cells.set(
-            plan.metrics.workerBusyTime[number], total: Int(SystemClocks.threadCPUNanoseconds()))
-        for (position, policy) in plan.metrics.policies.enumerated() {
-            let tally = shard.tally
-            var executions = tally[position, .failed].traces
-            for (verdict, label) in Self.verdictLabels {
-                let sum = tally[position, verdict]
-                cells.set(policy.traces[label], total: sum.traces)
-                cells.set(policy.spans[label], total: sum.spans)
-                cells.set(policy.bytes[label], total: sum.bytes)
-                executions += sum.traces
-            }
-            cells.set(policy.executions, total: executions)
-        }
-        return WorkerSnapshot(ledger: ledger, metrics: cells.snapshot())
-    }
 }
 
 /// What a worker counted up to one moment between two turns of its loop.

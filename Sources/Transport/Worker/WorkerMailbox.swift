@@ -9,6 +9,7 @@ package final class WorkerMailbox: Sendable {
 
     private let rings: [MailboxRing<ReceivedRequest>]
     private let isAwake = Atomic<Bool>(false)
+    private let isFull = Atomic<Bool>(false)
 
     /// A mailbox for messages of `senders` workers.
     package init(senders: Int) {
@@ -17,6 +18,12 @@ package final class WorkerMailbox: Sendable {
 
     /// Sender: whether the next `push` will find room. Only the sender itself can use the room up.
     package func hasRoom(from sender: Int) -> Bool { rings[sender].freeSlots > 0 }
+
+    /// Whether the receiver takes no further traces: written by itself, read by all.
+    package var takesNoTraces: Bool {
+        get { isFull.load(ordering: .relaxed) }
+        set { isFull.store(newValue, ordering: .relaxed) }
+    }
 
     /// Sender: hands a request over. True when the receiver has to be woken.
     package func push(_ request: ReceivedRequest, from sender: Int) -> Bool {

@@ -13,6 +13,9 @@ struct RunCommand: AsyncParsableCommand {
             Without --config the node listens on port 4317, keeps errors, slow traces and 10 % of the rest, and writes them \
             to ./traces.jsonl (`tailgate config --default` prints that configuration).
 
+            Changes of the configuration's files are taken over while the node runs as far as policies go, as soon as they are \
+            seen, or on SIGHUP, or on POST /-/reload; a configuration with errors changes nothing.
+
             SIGTERM or SIGINT stops it in good order: clients are sent elsewhere, pending traces are decided, queues are sent, \
             exit code 0. A second signal ends it at once and says what is lost.
 
@@ -30,12 +33,13 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let checked = try ConfigurationFiles.load(config)
+        let (checked, source) = try ConfigurationFiles.loadWithSource(config)
         let logger = ProcessSetup.logger(level: checked.telemetry.logLevel)
         ProcessLimits.raiseOpenFiles()
         let signals = StopSignals()
-        let options = GatewayOptions(
+        var options = GatewayOptions(
             workers: workers, version: Tailgate.version, instanceID: ProcessInfo.processInfo.hostName)
+        options.source = source
         let gateway: Gateway
         do {
             gateway = try await Gateway.start(checked, options: options, logger: logger)
@@ -44,6 +48,8 @@ struct RunCommand: AsyncParsableCommand {
             throw ExitCodes.unavailable
         }
         announce(gateway, logger)
+        let reloads = Task { for await _ in signals.reloads { await gateway.reload("SIGHUP") } }
+        defer { reloads.cancel() }
         let manager = ServiceManager(
             environment: ProcessInfo.processInfo.environment, processID: ProcessInfo.processInfo.processIdentifier, logger: logger)
         manager?.ready(gateway)

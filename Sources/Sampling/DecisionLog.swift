@@ -1,0 +1,191 @@
+internal import NativeCore
+internal import OTLP
+
+/// What is remembered of a decided trace, for people who ask why it was kept or not. 152 bytes.
+struct DecisionRecord: BitwiseCopyable {
+    var traceID: TraceID
+    var hash: UInt64
+    /// Monotonic nanoseconds.
+    var firstSeen: Int64
+    var lastSeen: Int64
+    var decidedAt: Int64
+    var spanBytes: UInt64
+    var spanCount: UInt32
+    var lateSpans: UInt32
+    /// Predicate bits of the whole trace.
+    var predicates: UInt64
+    /// Four bits for each of the first 64 policies: 0 not asked, else the verdict plus one.
+    var verdicts: [4 of UInt64]
+    /// Where its evidence begins, as a count of all bytes ever written, and how much there is.
+    var evidenceStart: UInt64
+    var evidenceLength: UInt32
+    var version: UInt16
+    /// The deciding policy as the node knows it, plus one; 0: none.
+    var policy: UInt16
+    var verdict: UInt8
+    var flags: Flags
+
+    struct Flags: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
+        static let hasRoot = Flags(rawValue: 1)
+        static let isTooLarge = Flags(rawValue: 2)
+        static let isEarly = Flags(rawValue: 4)
+    }
+
+    static let recordedPolicies = 64
+
+    /// What policy number `position` of the version said; nil: it was not asked, or is not recorded.
+    func verdict(ofPolicy position: Int) -> PolicyVerdict? {
+        guard position < Self.recordedPolicies else { return nil }
+        let state = UInt8(truncatingIfNeeded: verdicts[position >> 4] >> UInt64((position & 15) * 4)) & 15
+        return state == 0 ? nil : PolicyVerdict(rawValue: state - 1)
+    }
+
+    mutating func set(_ verdict: PolicyVerdict, ofPolicy position: Int) {
+        guard position < Self.recordedPolicies else { return }
+        verdicts[position >> 4] |= (UInt64(verdict.rawValue) + 1) << UInt64((position & 15) * 4)
+    }
+}
+
+/// The decisions made last, by trace: a ring of records with an index, and a ring of bytes for what they are based on.
+///
+/// Owned by one shard. All memory is bounded by the number of records: about 280 bytes each. The index is an open-addressing
+/// table, at most half full, with backward-shift deletion (Knuth, TAOCP vol. 3, 6.4, algorithm R). Appending and finding are
+/// O(1); a record costs two or three cache misses when it is written, none of them per span.
+struct DecisionLog: ~Copyable {
+    private var records: PagedBuffer<DecisionRecord>
+    private var slots: PagedBuffer<UInt32>
+    private var evidence: PagedBuffer<UInt8>
+    private var next = 0
+    private var count = 0
+    private var evidenceWritten: UInt64 = 0
+    /// Versions that records refer to, oldest first.
+    private var versions: [PolicyVersion] = []
+    /// Records of further versions keep their verdict and deciding policy but lose the details.
+    private static let maximumVersions = 32
+    private static let evidenceBytesPerRecord = 112
+
+    /// A log of the last `capacity` decisions, or nil for none.
+    init?(capacity: Int) {
+        guard capacity > 0 else { return nil }
+        records = PagedBuffer(count: capacity)
+        slots = PagedBuffer(count: Self.slotCount(capacity))
+        evidence = PagedBuffer(count: max(4096, capacity * Self.evidenceBytesPerRecord))
+    }
+
+    private static func slotCount(_ capacity: Int) -> Int {
+        var size = 64
+        while size < capacity * 2 { size <<= 1 }
+        return size
+    }
+
+    /// Bytes of memory that a log of so many decisions takes once it is full.
+    static func memoryBytes(capacity: Int) -> Int {
+        guard capacity > 0 else { return 0 }
+        return capacity * (MemoryLayout<DecisionRecord>.stride + evidenceBytesPerRecord) + slotCount(capacity) * 4
+    }
+
+    /// Bytes of memory that the log takes once it is in use.
+    var memoryBytes: Int { records.capacityBytes + slots.capacityBytes + evidence.capacityBytes }
+
+    var capacity: Int { records.count }
+
+    /// Remembers a decision; the oldest one makes room. An earlier one on the same trace can no longer be found.
+    mutating func append(_ record: DecisionRecord, evidence bytes: [UInt8], version: PolicyVersion) {
+        if count == records.count {
+            removeSlot(of: next)
+        } else {
+            count += 1
+        }
+        var record = record
+        record.evidenceStart = evidenceWritten
+        record.evidenceLength = 0
+        if !bytes.isEmpty && bytes.count <= evidence.count {
+            record.evidenceLength = UInt32(truncatingIfNeeded: bytes.count)
+            var position = Int(evidenceWritten % UInt64(evidence.count))
+            for byte in bytes {
+                evidence[position] = byte
+                position += 1
+                if position == evidence.count { position = 0 }
+            }
+            evidenceWritten += UInt64(bytes.count)
+        }
+        records[next] = record
+        point(to: next, record)
+        note(version)
+        next = next + 1 == records.count ? 0 : next + 1
+    }
+
+    /// The newest record of a trace.
+    func find(_ traceID: TraceID, hash: UInt64) -> DecisionRecord? {
+        slot(of: traceID, hash: hash).map { records[Int(slots[$0]) - 1] }
+    }
+
+    /// Counts spans that came after the decision, if it is still known.
+    mutating func noteLate(_ traceID: TraceID, hash: UInt64) {
+        guard let slot = slot(of: traceID, hash: hash) else { return }
+        records[Int(slots[slot]) - 1].lateSpans &+= 1
+    }
+
+    /// What a record's decision is based on; nil if newer records have taken the room.
+    func evidence(of record: DecisionRecord) -> [UInt8]? {
+        guard record.evidenceStart + UInt64(evidence.count) >= evidenceWritten else { return nil }
+        let start = Int(record.evidenceStart % UInt64(evidence.count))
+        return (0..<Int(record.evidenceLength)).map { evidence[(start + $0) % evidence.count] }
+    }
+
+    /// The version that a record was made under, if it is one of the last 32.
+    func version(of record: DecisionRecord) -> PolicyVersion? { versions.last { $0.number == record.version } }
+
+    private mutating func note(_ version: PolicyVersion) {
+        if let last = versions.last, last === version { return }
+        versions.removeAll { $0.number == version.number }
+        if versions.count >= Self.maximumVersions { versions.removeFirst() }
+        versions.append(version)
+    }
+
+    // MARK: index
+
+    private func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 8) & (slots.count - 1) }
+
+    private func slot(of traceID: TraceID, hash: UInt64) -> Int? {
+        let mask = slots.count - 1
+        var position = home(hash)
+        while slots[position] != 0 {
+            if records[Int(slots[position]) - 1].traceID == traceID { return position }
+            position = (position + 1) & mask
+        }
+        return nil
+    }
+
+    private mutating func point(to index: Int, _ record: DecisionRecord) {
+        let mask = slots.count - 1
+        var position = home(record.hash)
+        while slots[position] != 0, records[Int(slots[position]) - 1].traceID != record.traceID {
+            position = (position + 1) & mask
+        }
+        slots[position] = UInt32(truncatingIfNeeded: index + 1)
+    }
+
+    private mutating func removeSlot(of index: Int) {
+        let mask = slots.count - 1
+        let wanted = UInt32(truncatingIfNeeded: index + 1)
+        var position = home(records[index].hash)
+        while slots[position] != wanted {
+            // A newer record of the same trace has the slot.
+            if slots[position] == 0 { return }
+            position = (position + 1) & mask
+        }
+        var gap = position
+        var next = (position + 1) & mask
+        while slots[next] != 0 {
+            let home = home(records[Int(slots[next]) - 1].hash)
+            if (next &- home) & mask >= (next &- gap) & mask {
+                slots[gap] = slots[next]
+                gap = next
+            }
+            next = (next + 1) & mask
+        }
+        slots[gap] = 0
+    }
+}

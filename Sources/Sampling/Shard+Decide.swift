@@ -1,0 +1,287 @@
+internal import BasicContainers
+internal import OTLP
+
+extension Shard {
+    /// When traces may become due next: the earliest moment at which it makes sense to look again.
+    package static func nextDue(after now: Int64) -> Int64 { DecisionWheel.end(ofBucketAt: now) }
+
+    /// Decides the next trace that is due at `now`, or with `early` the next of all. Nil when there is none. Traces that their own
+    /// spans settled come first.
+    ///
+    /// A trace that is not `isReadable` is gone when this returns; the others stay until `finish`.
+    package mutating func nextDecision(now: Int64, early: Bool = false) -> DecidedTrace? {
+        context.now = now
+        if !settled.isEmpty { return takeSettled(now: now) }
+        while let index = wheel.next(now: now, all: early) {
+            let flags = table[index].flags
+            // A stale place: the trace was decided earlier, and another one may live in its entry now.
+            guard flags.contains(.isLive), early || table[index].deadline <= now else { continue }
+            if flags.contains(.isSettled) {
+                if !flags.contains(.isSetAside) { removeTombstone(index) }
+                continue
+            }
+            prefetchDecisions()
+            return decide(index, now: now, early: early)
+        }
+        return nil
+    }
+
+    /// Whether spans settled traces that `nextDecision` has not yet handed out.
+    package var hasSettled: Bool { !settled.isEmpty }
+
+    private mutating func decide(_ index: Int, now: Int64, early: Bool) -> DecidedTrace {
+        let place = place(ofNumber: table[index].policyVersion)
+        let decision: Decision
+        if settings.isSpanIngest {
+            // What no part of the trace settled is not sampled.
+            decision = Decision(verdict: .notSampled, policy: nil)
+        } else {
+            let sideWords = versions[place].version.policies.sideLayout.count
+            if sideWords > 0 { table.copySide(index, sideWords, to: &context.side) }
+            untimed += 1
+            if untimed >= Self.timedTraces, let clock { context.timing = PolicyTiming(clock: clock) }
+            decision = versions[place].version.policies.decide(
+                table[index], &context, verdicts: &versions[place].tally)
+            if let timing = context.timing {
+                versions[place].add(timing.nanoseconds, weight: Self.timedTraces)
+                context.timing = nil
+                untimed = 0
+            }
+            if versions[place].version.shadow != nil { decideShadow(index, place, decision, now: now) }
+        }
+        if log != nil { remember(index, place, decision, .due, now: now, early: early) }
+        let number = versions[place].version.number(ofPolicy: decision.policy)
+        return handOut(index, decision, number, compositePolicy(place), .due, now: now)
+    }
+
+    @inline(never)
+    private mutating func decideShadow(_ index: Int, _ place: Int, _ decision: Decision, now: Int64) {
+        let version = versions[place].version
+        guard let set = version.shadow, let summary = versions[place].shadow?[index] else { return }
+        if let side = versions[place].shadow?.side(of: index) { shadowContext.side = side }
+        shadowContext.now = now
+        let other = set.decide(summary, &shadowContext, verdicts: &versions[place].shadowTally)
+        shadowComparison.note(decision, other, table[index].traceID, version, now: now)
+    }
+
+    /// The sub-policy with which a composite sampled the trace that was decided last.
+    private func compositePolicy(_ place: Int) -> String? {
+        guard !settings.isSpanIngest, let number = context.compositeSubPolicy else { return nil }
+        let names = versions[place].version.policies.compositeSubPolicies
+        return number < names.count ? names[number] : nil
+    }
+
+    /// Makes a decided trace readable, sets it aside, or forgets it.
+    private mutating func handOut(
+        _ index: Int, _ decision: Decision, _ policyNumber: UInt16?, _ compositePolicy: String?,
+        _ cause: DecidedTrace.Cause, now: Int64
+    ) -> DecidedTrace {
+        let summary = table[index]
+        let isSampled = decision.verdict == .sampled
+        let isLarge = Int(summary.spanCount) > settings.largeTraceSpans
+        let isRecorded = !isLarge && isWanted(summary.hash)
+        let decided = DecidedTrace(
+            decision: decision, policyNumber: policyNumber, compositePolicy: compositePolicy, cause: cause, spanCount: Int(summary.spanCount),
+            spanBytes: Int(summary.spanBytes), deadline: summary.deadline,
+            ageMilliseconds: Int(milliseconds(now) &- summary.firstSeenMilliseconds),
+            hasRoot: summary.flags.contains(.hasRoot), isReadable: (isSampled && !isLarge) || isRecorded,
+            isLarge: isSampled && isLarge, isRecorded: isRecorded,
+            traceID: summary.traceID, index: index)
+        if decided.isReadable {
+            readChain(of: index)
+        } else if decided.isLarge {
+            setAside(decided)
+        } else {
+            finish(decided)
+        }
+        return decided
+    }
+
+    /// Deciding touches a summary, its index slot and a set of the cache: fetched twelve and six decisions ahead.
+    private func prefetchDecisions() {
+        if let ahead = wheel.peek(12) { table.prefetch(ahead) }
+        guard let ahead = wheel.peek(6) else { return }
+        let hash = table[ahead].hash
+        table.prefetchSlot(hash)
+        notSampledCache?.prefetch(hash)
+    }
+
+    /// Whether a recording wants this trace. Other bits of the hash than those that choose shard and slot come first.
+    @inline(__always)
+    private func isWanted(_ hash: UInt64) -> Bool {
+        guard let threshold = recordingThreshold else { return false }
+        return hash &* 0x9e37_79b9_7f4a_7c15 <= threshold
+    }
+
+    /// Calls for the span number `position` (in order of arrival) of the trace that was decided last, or of the part of a large
+    /// trace that was handed out last: group hash, resource header, scope header, span bytes.
+    package func withSpan(
+        _ position: Int, _ body: (UInt64, Span<UInt8>, Span<UInt8>, Span<UInt8>) -> Void
+    ) {
+        if position + 2 < chain.count { segments.prefetch(chain[position + 2]) }
+        let location = chain[position]
+        body(
+            segments.groupHash(at: location), segments.resource(at: location), segments.scope(at: location),
+            segments.span(at: location))
+    }
+
+    /// Forgets a decided trace but for its decision.
+    package mutating func finish(_ decided: DecidedTrace) {
+        bufferedSpans -= decided.spanCount
+        bufferedBytes -= decided.spanBytes
+        remember(decided)
+        if decided.cause == .due {
+            remove(decided.index)
+        } else {
+            leaveTombstone(decided.index)
+        }
+    }
+
+    /// Puts a decision into its cache.
+    private mutating func remember(_ decided: DecidedTrace) {
+        let traceID = table[decided.index].traceID
+        let hash = table[decided.index].hash
+        let second = second(context.now)
+        let decision = Decision(verdict: decided.decision.verdict, policy: decided.policyNumber)
+        if decision.verdict == .sampled {
+            sampledCache?.insert(traceID, hash: hash, decision, second: second)
+        } else {
+            notSampledCache?.insert(traceID, hash: hash, decision, second: second)
+        }
+    }
+
+    /// A trace leaves the table.
+    mutating func remove(_ index: Int) {
+        releaseVersion(table[index].policyVersion)
+        table.remove(index)
+    }
+
+    mutating func readChain(of index: Int) {
+        chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
+        var location = table[index].lastRecord
+        while !location.isNone {
+            chain.append(location)
+            location = segments.previous(of: location)
+        }
+        chain.reverse()
+    }
+
+    // MARK: settled by their spans
+
+    /// A trace is decided before its time. `nextDecision` hands it out next; spans that come from now on are late.
+    mutating func settle(_ index: Int, _ decision: Decision, _ cause: DecidedTrace.Cause, now: Int64) {
+        let place = place(ofNumber: table[index].policyVersion)
+        context.now = now
+        if log != nil { remember(index, place, decision, cause, now: now, early: false) }
+        settled.append(
+            SettledTrace(
+                index: index, decision: decision, cause: cause,
+                policyNumber: versions[place].version.number(ofPolicy: decision.policy),
+                compositePolicy: cause == .arrival ? compositePolicy(place) : nil))
+        var flags: TraceSummary.Flags = .isSettled
+        if decision.verdict == .sampled { flags.insert(.wasSampled) }
+        if decision.verdict == .dropped { flags.insert(.wasDropped) }
+        table[index].flags.formUnion(flags)
+        table[index].settledSecond = second(now)
+    }
+
+    private mutating func takeSettled(now: Int64) -> DecidedTrace {
+        let next = settled.removeFirst()
+        return handOut(next.index, next.decision, next.policyNumber, next.compositePolicy, next.cause, now: now)
+    }
+
+    /// The entry stays until the trace's time, so that its spans stay late even with the caches off.
+    private mutating func leaveTombstone(_ index: Int) {
+        table[index].spanCount = 0
+        table[index].spanBytes = 0
+        table[index].lastRecord = .none
+        table[index].lastEvidence = .none
+        tombstones += 1
+    }
+
+    private mutating func removeTombstone(_ index: Int) {
+        // One that has not been handed out is not one yet; it goes with its decision.
+        tombstones -= 1
+        remove(index)
+    }
+
+    // MARK: large traces
+
+    private mutating func setAside(_ decided: DecidedTrace) {
+        bufferedSpans -= decided.spanCount
+        bufferedBytes -= decided.spanBytes
+        remember(decided)
+        table[decided.index].flags.formUnion([.isSettled, .wasSampled, .isSetAside])
+        table[decided.index].settledSecond = second(context.now)
+        large.append(
+            LargeTrace(
+                index: decided.index, deadline: decided.deadline, policyNumber: decided.policyNumber,
+                compositePolicy: decided.compositePolicy, unread: table[decided.index].lastRecord))
+    }
+
+    /// Whether sampled traces are set aside that have not been read to their end.
+    package var hasLarge: Bool { !large.isEmpty }
+
+    /// The next spans of the large traces, at most `limit`: `spanCount` calls of `withSpan`, in order of arrival. A part may be
+    /// empty. Nil when nothing is left.
+    ///
+    /// - Complexity: O(limit).
+    package mutating func nextLargePart(limit: Int) -> LargeTracePart? {
+        guard !large.isEmpty else { return nil }
+        chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
+        let policyNumber = large[0].policyNumber
+        let compositePolicy = large[0].compositePolicy
+        if !large[0].unread.isNone {
+            // The chain leads from the newest to the oldest span: it is followed to its end first.
+            for _ in 0..<limit * 8 {
+                let location = large[0].unread
+                if location.isNone { break }
+                large[0].chain.append(location)
+                large[0].unread = segments.previous(of: location)
+            }
+            return LargeTracePart(
+                spanCount: 0, spanBytes: 0, policyNumber: policyNumber, compositePolicy: compositePolicy)
+        }
+        var bytes = 0
+        for _ in 0..<limit {
+            guard let location = large[0].chain.popLast() else { break }
+            chain.append(location)
+            bytes += segments.span(at: location).count
+        }
+        if chain.isEmpty {
+            let done = large.removeFirst()
+            remove(done.index)
+        }
+        return LargeTracePart(
+            spanCount: chain.count, spanBytes: bytes, policyNumber: policyNumber, compositePolicy: compositePolicy)
+    }
+}
+
+/// A trace that its spans settled, on its way to `Shard.nextDecision`.
+struct SettledTrace {
+    let index: Int
+    let decision: Decision
+    let cause: DecidedTrace.Cause
+    let policyNumber: UInt16?
+    let compositePolicy: String?
+}
+
+/// A sampled trace that is read over many turns.
+struct LargeTrace {
+    let index: Int
+    let deadline: Int64
+    let policyNumber: UInt16?
+    let compositePolicy: String?
+    /// The newest record that is not in `chain`.
+    var unread: RecordLocation
+    /// Newest first.
+    var chain: [RecordLocation] = []
+}
+
+/// Some spans of a large trace.
+package struct LargeTracePart: Sendable {
+    package let spanCount: Int
+    package let spanBytes: Int
+    package let policyNumber: UInt16?
+    package let compositePolicy: String?
+}

@@ -1,0 +1,182 @@
+internal import BasicContainers
+package import OTLP
+
+extension Shard {
+    /// Remembers a decision and what it is based on, for explanations.
+    mutating func remember(
+        _ index: Int, _ place: Int, _ decision: Decision, _ cause: DecidedTrace.Cause, now: Int64, early: Bool
+    ) {
+        let summary = table[index]
+        let version = versions[place].version
+        var flags: DecisionRecord.Flags = []
+        if summary.flags.contains(.hasRoot) { flags.insert(.hasRoot) }
+        if cause == .tooLarge { flags.insert(.isTooLarge) }
+        if early { flags.insert(.isEarly) }
+        var record = DecisionRecord(
+            traceID: summary.traceID, hash: summary.hash, firstSeen: moment(summary.firstSeenMilliseconds, now: now),
+            lastSeen: moment(summary.lastSeenMilliseconds, now: now), decidedAt: now, spanBytes: summary.spanBytes,
+            spanCount: summary.spanCount, lateSpans: 0, predicates: summary.predicates, verdicts: [0, 0, 0, 0],
+            evidenceStart: 0, evidenceLength: 0, version: summary.policyVersion,
+            policy: version.number(ofPolicy: decision.policy).map { $0 &+ 1 } ?? 0,
+            verdict: decision.verdict.rawValue, flags: flags)
+        if cause != .tooLarge {
+            for (position, verdict) in context.verdicts.enumerated() {
+                if let verdict { record.set(verdict, ofPolicy: position) }
+            }
+        }
+        var evidence: [UInt8] = []
+        if !summary.lastEvidence.isNone && evidenceBudget.allows(isKept: decision.verdict != .notSampled, now: now) {
+            for entry in self.evidence(of: summary, version.policies) { EvidenceNotes.append(entry, to: &evidence) }
+        }
+        log?.append(record, evidence: evidence, version: version)
+    }
+
+    /// Which spans first set which predicate bits of a trace in the table, oldest first.
+    private func evidence(of summary: TraceSummary, _ policies: PolicySet) -> [EvidenceNotes.Entry] {
+        var entries: [EvidenceNotes.Entry] = []
+        var location = summary.lastEvidence
+        var steps = 0
+        while !location.isNone && steps < 64 {
+            let note = segments.evidence(at: location)
+            let span = segments.span(at: note.span)
+            let resource = segments.resource(at: note.span)
+            var entry = EvidenceNotes.Entry(
+                bits: note.bits, spanID: SpanPeek.spanID(span)?.value ?? 0,
+                service: SpanPeek.attribute(Self.serviceName, ofResource: resource, limit: EvidenceNotes.maximumText) ?? [],
+                values: [])
+            for bit in 0..<64 where note.bits >> UInt64(bit) & 1 != 0 {
+                if let text = policies.predicateSubject(bit: bit)?.text(span: span, resource: resource) {
+                    entry.values.append((UInt8(bit), text))
+                }
+            }
+            entries.append(entry)
+            location = note.previous
+            steps += 1
+        }
+        // The first spans matter most, and they are at the end of the chain.
+        return entries.reversed().prefix(EvidenceNotes.maximumEntries) + []
+    }
+
+    private static let serviceName = Array("service.name".utf8)
+
+    // MARK: questions
+
+    /// Why the trace was kept or not, or what is known of it so far; nil: the shard does not know it.
+    ///
+    /// An undecided trace is shown to the policies as it is now; those that count are not charged for it. O(policies).
+    package mutating func explain(_ traceID: TraceID, hash: UInt64, now: Int64) -> TraceExplanation? {
+        if let entry = table.find(traceID, hash: hash), !table[entry].flags.contains(.isSettled) {
+            return explainUndecided(entry, now: now)
+        }
+        if let record = log?.find(traceID, hash: hash) { return explain(record) }
+        let second = second(now)
+        if let (decision, age) = cached(traceID, hash, second) {
+            var explanation = TraceExplanation(traceID, .decided(decision.verdict))
+            explanation.decidedBy = decision.policy
+            explanation.decidedAt = now - Int64(age) * 1_000_000_000
+            return explanation
+        }
+        return nil
+    }
+
+    private mutating func cached(_ traceID: TraceID, _ hash: UInt64, _ second: UInt64) -> (Decision, Int)? {
+        if let found = sampledCache?.find(traceID, hash: hash, second: second) { return found }
+        return notSampledCache?.find(traceID, hash: hash, second: second)
+    }
+
+    private mutating func explainUndecided(_ entry: Int, now: Int64) -> TraceExplanation {
+        let summary = table[entry]
+        let place = place(ofNumber: summary.policyVersion)
+        let version = versions[place].version
+        var explanation = TraceExplanation(summary.traceID, .undecided)
+        explanation.firstSeen = moment(summary.firstSeenMilliseconds, now: now)
+        explanation.lastSeen = moment(summary.lastSeenMilliseconds, now: now)
+        explanation.deadline = summary.deadline
+        explanation.spans = Int(summary.spanCount)
+        explanation.bytes = Int(summary.spanBytes)
+        explanation.hasRoot = summary.flags.contains(.hasRoot)
+        explanation.lateSpans = 0
+        explanation.version = version
+        explanation.versionNumber = version.number
+        var preview = context
+        preview.now = now
+        preview.isPreview = true
+        let sideWords = version.policies.sideLayout.count
+        if sideWords > 0 { table.copySide(entry, sideWords, to: &preview.side) }
+        var tally = PolicyTally(policies: version.policies.policies.count)
+        let decision = version.policies.decide(summary, &preview, verdicts: &tally)
+        explanation.decidedBy = version.number(ofPolicy: decision.policy)
+        let evidence = evidence(of: summary, version.policies)
+        explanation.policies = Self.policies(version.policies, preview.verdicts, summary.predicates, evidence)
+        return explanation
+    }
+
+    private mutating func explain(_ record: DecisionRecord) -> TraceExplanation {
+        let verdict = Verdict(rawValue: record.verdict) ?? .notSampled
+        var explanation = TraceExplanation(record.traceID, .decided(verdict))
+        explanation.firstSeen = record.firstSeen
+        explanation.lastSeen = record.lastSeen
+        explanation.decidedAt = record.decidedAt
+        explanation.spans = Int(record.spanCount)
+        explanation.bytes = Int(clamping: record.spanBytes)
+        explanation.hasRoot = record.flags.contains(.hasRoot)
+        explanation.isTooLarge = record.flags.contains(.isTooLarge)
+        explanation.isEarly = record.flags.contains(.isEarly)
+        explanation.lateSpans = Int(record.lateSpans)
+        explanation.versionNumber = record.version
+        explanation.decidedBy = record.policy == 0 ? nil : record.policy - 1
+        guard let version = log?.version(of: record) else { return explanation }
+        explanation.version = version
+        let evidence = log?.evidence(of: record).map { EvidenceNotes.read($0) } ?? []
+        let verdicts = version.policies.policies.indices.map { record.verdict(ofPolicy: $0) }
+        explanation.policies = Self.policies(version.policies, verdicts, record.predicates, evidence)
+        return explanation
+    }
+
+    private static func policies(
+        _ set: PolicySet, _ verdicts: [PolicyVerdict?], _ predicates: UInt64, _ evidence: [EvidenceNotes.Entry]
+    ) -> [TraceExplanation.Policy] {
+        set.policies.indices.map { position in
+            let bits = set.predicateBits(ofPolicy: position) & predicates
+            var reasons: [TraceExplanation.Reason] = []
+            for bit in 0..<64 where bits >> UInt64(bit) & 1 != 0 {
+                let entry = evidence.first { $0.bits >> UInt64(bit) & 1 != 0 }
+                let value = entry?.values.first { Int($0.bit) == bit }?.text
+                reasons.append(
+                    TraceExplanation.Reason(
+                        condition: set.describePredicate(bit: bit), spanID: entry.map { SpanID($0.spanID) },
+                        service: entry.flatMap { $0.service.isEmpty ? nil : String(decoding: $0.service, as: UTF8.self) },
+                        value: value.map { String(decoding: $0, as: UTF8.self) }))
+            }
+            return TraceExplanation.Policy(
+                name: set.policies[position].name, verdict: position < verdicts.count ? verdicts[position] : nil,
+                because: reasons)
+        }
+    }
+}
+
+/// How many decisions of a second may have their spans looked at for explanations. Reading a span takes some hundred nanoseconds:
+/// nothing in a quiet system, and bounded to a few milliseconds a second in a busy one.
+struct EvidenceBudget {
+    static let keptPerSecond = 10_000
+    static let othersPerSecond = 2_000
+
+    private var second: Int64 = -1
+    private var kept = 0
+    private var others = 0
+
+    mutating func allows(isKept: Bool, now: Int64) -> Bool {
+        let current = now >> 30
+        if current != second {
+            second = current
+            kept = Self.keptPerSecond
+            others = Self.othersPerSecond
+        }
+        if isKept {
+            kept -= 1
+            return kept >= 0
+        }
+        others -= 1
+        return others >= 0
+    }
+}

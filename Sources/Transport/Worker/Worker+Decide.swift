@@ -1,0 +1,223 @@
+internal import Delivery
+internal import OTLP
+internal import Sampling
+internal import Telemetry
+
+// What becomes of traces: decided, kept, batched, sent.
+
+extension Worker {
+    /// Decides due traces for at most `budget` nanoseconds. With `early`, all traces are due. Returns whether more are due.
+    ///
+    /// Large traces are read a few spans a turn, after what is due: a trace of any size delays no other one.
+    package func decide(budget: Int64, early: Bool = false) -> Bool {
+        let started = now
+        if !early && isHeldBack(started) { return false }
+        if recording != nil { paceRecording(started) }
+        var current = started
+        var decided = 0
+        let metrics = plan.metrics.sampling
+        while let trace = shard.nextDecision(now: started, early: early) {
+            conclude(trace)
+            let lateness = max(0, current - trace.deadline)
+            if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
+            decided += 1
+            if decided & 15 == 0 {
+                current = now
+                if current - started > budget {
+                    keepLargePart()
+                    finishRun(started, now)
+                    return true
+                }
+            }
+        }
+        var more = shard.hasLarge
+        while more {
+            keepLargePart()
+            current = now
+            decided += 1
+            more = shard.hasLarge
+            if current - started > budget { break }
+        }
+        finishRun(started, decided == 0 ? started : now)
+        return more
+    }
+
+    /// Decides what arriving spans settled, and the oldest traces if there are too many.
+    func decideArrivals() {
+        while shard.hasSettled, let trace = shard.nextDecision(now: now) { conclude(trace) }
+        if plan.refusesExcessTraces {
+            mailboxes[number].takesNoTraces = shard.pendingTraces >= plan.shard.maximumTraces
+            return
+        }
+        while shard.excessTraces > 0, let trace = shard.nextDecision(now: now, early: true) {
+            conclude(trace)
+            cells.add(plan.metrics.sampling.tracesDecidedEarly)
+        }
+    }
+
+    /// Carries a decision out.
+    private func conclude(_ trace: DecidedTrace) {
+        let metrics = plan.metrics.sampling
+        ledger.buffered -= trace.spanCount
+        switch trace.decision.verdict {
+        case .sampled:
+            cells.add(metrics.tracesByDecision.sampled)
+            noteSampled(trace.spanCount)
+            if !trace.isLarge { keep(trace) }
+        case .notSampled:
+            // As in the Collector, what outgrew the limit has a count of its own.
+            cells.add(trace.cause == .tooLarge ? metrics.tracesDroppedTooLarge : metrics.tracesByDecision.notSampled)
+            ledger.notSampled += trace.spanCount
+        case .dropped:
+            cells.add(metrics.tracesByDecision.dropped)
+            ledger.droppedByPolicy += trace.spanCount
+        }
+        if trace.isRecorded { record(trace) }
+        if trace.isReadable { shard.finish(trace) }
+        cells.observe(metrics.traceWindow, trace.ageMilliseconds)
+        cells.observe(metrics.traceRemovalAge, trace.ageMilliseconds / 1000)
+    }
+
+    private func finishRun(_ started: Int64, _ ended: Int64) {
+        shard.freeDecided()
+        if plan.refusesExcessTraces {
+            mailboxes[number].takesNoTraces = shard.pendingTraces >= plan.shard.maximumTraces
+        }
+        if ended > started {
+            cells.observe(plan.metrics.sampling.decisionTimerLatency, Int((ended - started) / 1_000_000))
+        }
+        reportMemory()
+    }
+
+    /// While no destination can take anything, traces stay undecided for a while rather than be lost: memory is then what
+    /// pushes back, on clients.
+    private func isHeldBack(_ now: Int64) -> Bool {
+        guard !routes.isEmpty, routes.allSatisfy({ $0.isFull }) else {
+            heldSince = nil
+            return false
+        }
+        if let since = heldSince { return now - since < plan.decisionHoldTimeout }
+        heldSince = now
+        return true
+    }
+
+    /// Forgets every undecided trace: `drop_pending_traces_on_shutdown`. Returns the spans.
+    package func dropPending() -> Int {
+        // What is decided already is kept.
+        while shard.hasLarge { keepLargePart() }
+        var spans = 0
+        while let trace = shard.nextDecision(now: now, early: true) {
+            ledger.buffered -= trace.spanCount
+            ledger.droppedByPolicy += trace.spanCount
+            spans += trace.spanCount
+            if trace.isReadable { shard.finish(trace) }
+        }
+        while shard.nextLargePart(limit: 4096) != nil {}
+        shard.freeDecided()
+        return spans
+    }
+
+    // MARK: keep
+
+    private func keep(_ trace: DecidedTrace) {
+        beginTrace(spans: trace.spanCount, bytes: trace.spanBytes + 512 * min(trace.spanCount, 64))
+        let note = note(policy: trace.policyNumber, compositePolicy: trace.compositePolicy)
+        for position in 0..<trace.spanCount {
+            shard.withSpan(position) { group, resource, scope, span in add(group, resource, scope, span, note) }
+        }
+        assembler.endTrace(now: now)
+    }
+
+    /// Spans of a large trace that are added to the batch in one go: about 0.2 ms.
+    private static let largePart = 256
+
+    /// Keeps the next spans of the large traces, as if they were a trace by themselves.
+    private func keepLargePart() {
+        guard let part = shard.nextLargePart(limit: Self.largePart), part.spanCount > 0 else { return }
+        beginTrace(spans: part.spanCount, bytes: part.spanBytes + 512 * min(part.spanCount, 64))
+        let note = note(policy: part.policyNumber, compositePolicy: part.compositePolicy)
+        for position in 0..<part.spanCount {
+            shard.withSpan(position) { group, resource, scope, span in add(group, resource, scope, span, note) }
+        }
+        assembler.endTrace(now: now)
+    }
+
+    /// What kept spans say about the decision; nil without `record_policy`.
+    private func note(policy: UInt16?, compositePolicy: String?) -> ScopeNote? {
+        guard policies.recordsPolicy else { return nil }
+        return ScopeNote(policy: policy.flatMap { policyName($0) }, compositePolicy: compositePolicy)
+    }
+
+    /// What late spans of sampled traces say.
+    func lateNote(_ policy: UInt16) -> ScopeNote? {
+        guard policies.recordsPolicy else { return nil }
+        return ScopeNote(policy: policyName(policy), isCached: true)
+    }
+
+    func noteSampled(_ spans: Int) {
+        ledger.sampled += spans
+        for destination in ledger.destinations.indices { ledger.destinations[destination].offered += spans }
+    }
+
+    func beginTrace(spans: Int, bytes: Int) {
+        if assembler.beginTrace(spans: spans, bytes: bytes, now: now) { return }
+        flush(.size)
+        precondition(assembler.beginTrace(spans: spans, bytes: bytes, now: now), "an empty batch takes any trace")
+    }
+
+    /// Adds one span to the batch; what is no UTF-8 is repaired, since one bad text makes backends refuse a whole batch.
+    func add(
+        _ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ span: Span<UInt8>, _ note: ScopeNote?
+    ) {
+        if SpanSanitizer.isValid(span) && isValidGroup(group, resource, scope) {
+            place(group, resource, scope, span, note)
+        } else {
+            cells.add(plan.metrics.sampling.repairedSpans)
+            place(
+                group, SpanSanitizer.repaired(resource, as: .resourceHeader).span,
+                SpanSanitizer.repaired(scope, as: .scopeHeader).span, SpanSanitizer.repaired(span).span, note)
+        }
+    }
+
+    private func place(
+        _ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ span: Span<UInt8>, _ note: ScopeNote?
+    ) {
+        if let note {
+            let noted = scopeNotes.header(scope, group: group, note)
+            return place(noted.group, resource, noted.header.span, span, nil)
+        }
+        while assembler.add(groupHash: group, resource: resource, scope: scope, span: span) == .flushFirst {
+            flush(.size)
+        }
+    }
+
+    private func isValidGroup(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>) -> Bool {
+        if validGroups.contains(group) { return true }
+        guard SpanSanitizer.isValid(resource, as: .resourceHeader),
+            SpanSanitizer.isValid(scope, as: .scopeHeader)
+        else { return false }
+        if validGroups.count >= 4096 { validGroups.removeAll(keepingCapacity: true) }
+        validGroups.insert(group)
+        return true
+    }
+
+    // MARK: flush
+
+    private enum FlushTrigger { case size, time }
+
+    /// Sends the batch off when its time has come (`force`: whatever there is).
+    package func flushIfDue(force: Bool = false) {
+        guard let deadline = assembler.deadline else { return }
+        if force || assembler.isFull || deadline <= now { flush(assembler.isFull ? .size : .time) }
+    }
+
+    private func flush(_ trigger: FlushTrigger) {
+        guard let batch = assembler.flush() else { return }
+        let metrics = plan.metrics.batch
+        cells.observe(metrics.sendSize, batch.spans)
+        cells.add(trigger == .size ? metrics.sizeTriggers : metrics.timeoutTriggers)
+        nextSequence += 1
+        let request = ExportRequest(batch, sequence: nextSequence, createdAt: now)
+        for route in routes { route.deliver(request, from: self) }
+    }
+}

@@ -1,0 +1,506 @@
+"""Policies of a running node: reloads in every way, explanations, recordings, shadow policies, record_policy, overflow."""
+
+import json
+import os
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from harness import spans
+from harness.clients import RawClient
+from harness.gateway import ALWAYS, ERRORS, NEVER, check_ledger
+from harness.wait import until
+
+SAMPLING = "otelcol_processor_tail_sampling_"
+
+
+def post(node, path="/-/reload", headers=None):
+    """(status, body) of a POST to the admin endpoint."""
+    url = f"http://127.0.0.1:{node.admin_port}{path}"
+    request = urllib.request.Request(url, data=b"", method="POST", headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def get(node, path):
+    status, body, _ = node.http(path)
+    return status, json.loads(body)
+
+
+def policies(node):
+    status, body = get(node, "/v1/policies")
+    assert status == 200
+    return body
+
+
+def write_config(node, policies=None, **changes):
+    """The node's configuration with other policies, put in the place of the old file as editors do it."""
+    sampling = node.config["processors"]["tail_sampling"]
+    if policies is not None:
+        sampling["policies"] = policies
+    sampling.update(changes)
+    replacement = node.config_path.with_suffix(".new")
+    replacement.write_text(yaml.safe_dump(node.config, sort_keys=False))
+    os.replace(replacement, node.config_path)
+
+
+def wait_for_version(node, version, timeout=10):
+    until(lambda: policies(node)["version"] == version, timeout, f"version {version}")
+
+
+def percentage(value, name="share"):
+    return [{"name": name, "type": "probabilistic", "probabilistic": {"sampling_percentage": value}}]
+
+
+def test_reload_by_post(gateway, backend, rng):
+    store = backend()
+    with gateway([store], policies=NEVER) as node, RawClient(node.port) as client:
+        client.must_export(spans.request(spans.trace(rng)))
+        before = policies(node)
+        assert before["version"] == 1 and before["policies"][0]["policy"]["name"] == "nothing"
+        assert before["source"] == str(node.config_path)
+        status, body = post(node)
+        assert status == 200 and json.loads(body)["result"] == "unchanged"
+        write_config(node, ALWAYS)
+        status, body = post(node)
+        answer = json.loads(body)
+        assert status == 200 and answer["result"] == "reloaded" and answer["version"] == 2
+        after = policies(node)
+        assert after["hash"] == answer["hash"] != before["hash"] and after["policies"][0]["name"] == "everything"
+        kept = spans.trace(rng)
+        client.must_export(spans.request(kept))
+        store.wait_for_spans(len(kept))
+        node.settle()
+        metrics = node.metrics()
+        assert metrics.value("tailgate_policy_reloads", result="ok") == 1
+        assert metrics.value("tailgate_policy_version") == 2
+        assert metrics.value("tailgate_policy_info", version="2", hash=after["hash"]) == 1
+        assert len(metrics.matching("tailgate_policy_info")) == 1
+        assert metrics.value(SAMPLING + "count_traces_sampled", policy="nothing", decision="not_sampled") == 1
+        assert metrics.value(SAMPLING + "count_traces_sampled", policy="everything", decision="sampled") == 1
+        assert abs(metrics.value("tailgate_policy_reload_last_success_timestamp_seconds") - time.time()) < 60
+    store.assert_exactly(kept)
+
+
+def test_a_trace_is_judged_by_the_version_of_its_first_span(gateway, backend, rng):
+    store = backend()
+    with gateway([store], policies=ERRORS, decision_wait="3s") as node, RawClient(node.port) as client:
+        old, new = spans.trace(rng, 4, status=spans.ERROR), spans.trace(rng, 4, status=spans.ERROR)
+        client.must_export(spans.request(old[:2]))
+        write_config(node, NEVER)
+        assert post(node)[0] == 200
+        state = policies(node)
+        assert [v["version"] for v in state["older_versions"]] == [1]
+        assert state["older_versions"][0]["undecided_traces"] == 1
+        client.must_export(spans.request(old[2:] + new))
+        store.wait_for_spans(4)
+        node.settle()
+        until(lambda: policies(node)["older_versions"] == [], 10, "the old version to go")
+    store.assert_exactly(old)
+
+
+@pytest.mark.parametrize("way", ["rename", "write", "symlink", "sighup"])
+def test_ways_to_reload(gateway, backend, rng, way, tmp_path):
+    """A policy file of its own: renamed over, written in place, behind a ConfigMap's links, or told by SIGHUP."""
+    mount = tmp_path / "mount"
+    mount.mkdir()
+
+    def version(number, content):
+        directory = mount / f"..{number}"
+        directory.mkdir()
+        (directory / "policies.yaml").write_text(yaml.safe_dump({"policies": content, "tests": []}))
+        temporary = mount / "..data_tmp"
+        temporary.symlink_to(directory.name)
+        os.replace(temporary, mount / "..data")
+
+    version(1, NEVER)
+    (mount / "policies.yaml").symlink_to("..data/policies.yaml")
+    policy_file = mount / "policies.yaml"
+    store = backend()
+    with gateway([store], policies=f"${{file:{policy_file}}}") as node, RawClient(node.port) as client:
+        assert policies(node)["policies"][0]["name"] == "nothing"
+        text = yaml.safe_dump({"policies": ALWAYS})
+        if way == "symlink":
+            version(2, ALWAYS)
+        elif way == "rename":
+            (mount / "new").write_text(text)
+            os.replace(mount / "new", mount / "..data" / "policies.yaml")
+        else:
+            (mount / "..data" / "policies.yaml").write_text(text)
+            if way == "sighup":
+                node.signal(signal.SIGHUP)
+        wait_for_version(node, 2)
+        kept = spans.trace(rng)
+        client.must_export(spans.request(kept))
+        store.wait_for_spans(len(kept))
+        node.settle()
+    store.assert_exactly(kept)
+
+
+def test_an_invalid_file_changes_nothing(gateway, backend, rng):
+    store = backend()
+    with gateway([store], policies=ALWAYS) as node, RawClient(node.port) as client:
+        write_config(node, [{"name": "x", "type": "latencyy"}])
+        status, body = post(node)
+        answer = json.loads(body)
+        assert status == 422 and answer["result"] == "failed"
+        problem = answer["problems"][0]
+        assert problem["file"].endswith("tailgate.yaml") and problem["line"] > 1 and "latency" in problem["message"]
+        assert problem["message"] in answer["text"]
+        status, text = post(node, headers={"Accept": "text/plain"})
+        assert status == 422 and "tailgate.yaml:" in text and not text.startswith("{")
+        node.config_path.write_text("processors: [")
+        assert post(node)[0] == 422
+        os.remove(node.config_path)
+        assert post(node)[0] == 422
+        state = policies(node)
+        assert state["version"] == 1 and state["reloads"]["failed"] >= 4 and state["reloads"]["last_problems"]
+        metrics = node.metrics()
+        assert metrics.value("tailgate_policy_reloads", result="failed") >= 4
+        assert metrics.value("tailgate_policy_reloads", result="ok") == 0
+        assert metrics.value("tailgate_policy_reload_last_ok") == 0
+        assert "not taken over" in node.log()
+        kept = spans.trace(rng)
+        client.must_export(spans.request(kept))
+        store.wait_for_spans(len(kept))
+        write_config(node, NEVER)
+        wait_for_version(node, 2)
+        assert node.metrics().value("tailgate_policy_reload_last_ok") == 1
+        node.settle()
+
+
+def test_what_needs_a_restart_is_said(gateway, backend):
+    with gateway([backend()], policies=ALWAYS) as node:
+        node.config["processors"]["batch"]["timeout"] = "70ms"
+        write_config(node, decision_wait="2s", num_traces=5000)
+        status, body = post(node)
+        answer = json.loads(body)
+        assert status == 200 and answer["result"] == "reloaded" and answer["version"] == 1
+        assert set(answer["needs_restart"]) == {"processors.batch.timeout", "processors.tail_sampling.num_traces"}
+        assert policies(node)["settings"]["decision_wait"] == "2s"
+        assert "processors.batch.timeout" in node.log()
+        assert post(node, "/v1/policies")[0] == 405 and node.http("/-/reload")[0] == 405
+
+
+def test_reload_storm_under_load(gateway, backend, rng):
+    """A thousand reloads while spans stream in: nothing is lost, nothing counted twice."""
+    store = backend()
+    sent = []
+    with gateway([store], policies=percentage(50), decision_wait="300ms") as node:
+        stop = threading.Event()
+
+        def load():
+            with RawClient(node.port) as client:
+                while not stop.is_set():
+                    part = [s for _ in range(40) for s in spans.trace(rng, 3)]
+                    shuffled = part[:]
+                    rng.shuffle(shuffled)
+                    for piece in spans.chunks(shuffled, 60):
+                        client.must_export(spans.request(piece))
+                    sent.extend(part)
+
+        worker = threading.Thread(target=load)
+        worker.start()
+        try:
+            done = 0
+            for number in range(1000):
+                write_config(node, percentage(100 if number % 2 else 0, name=f"p{number % 5}"))
+                status, body = post(node)
+                assert status == 200, body
+                done += json.loads(body)["result"] == "reloaded"
+                if number % 100 == 0:
+                    check_ledger(node.ledger())
+        finally:
+            stop.set()
+            worker.join()
+        assert done > 900
+        ledger = node.settle()
+        assert ledger["accepted"] == len(sent) > 1000
+        assert ledger["sampled"] > 0 and ledger["not_sampled"] > 0
+        assert all(d["lost"] == 0 for d in ledger["destinations"].values())
+        assert policies(node)["older_versions"] == []
+    whole = {len(t) for t in store.traces().values()}
+    assert whole == {3}, "every trace was decided as a whole"
+    assert len(store.spans()) == ledger["sampled"]
+
+
+def test_explain(gateway, backend, rng):
+    store = backend()
+    rules = ERRORS + [
+        {"name": "gold", "type": "string_attribute", "string_attribute": {"key": "tenant", "values": ["gold"]}}
+    ]
+    kept, dropped, undecided = spans.trace(rng, 3, status=spans.ERROR), spans.trace(rng, 2), spans.trace(rng, 2)
+    undecided[1].attributes.append(spans.text("tenant", "gold"))
+    with gateway([store], policies=rules, decision_wait="1500ms") as node, RawClient(node.port) as client:
+        client.must_export(spans.request(kept + dropped, service="checkout"))
+        store.wait_for_spans(3)
+        node.wait_for_ledger(lambda l: l["buffered"] == 0)
+        client.must_export(spans.request(undecided, service="shop"))
+        client.must_export(spans.request([spans.span(kept[0].trace_id, rng)]))
+
+        status, trace = get(node, f"/v1/traces/{kept[0].trace_id.hex()}")
+        assert status == 200 and trace["state"] == "sampled" and trace["decided_by"] == "errors"
+        assert trace["spans"] == 3 and trace["root_seen"] is True and trace["late_spans"] == 1
+        assert trace["destinations"] == ["otlp/a"]
+        assert trace["policy_version"] == 1 and trace["policy_hash"] == policies(node)["hash"]
+        by_name = {p["name"]: p for p in trace["policies"]}
+        assert by_name["errors"]["verdict"] == "sampled" and by_name["gold"]["verdict"] == "not_sampled"
+        because = by_name["errors"]["because"][0]
+        assert because["span_id"] == kept[-1].span_id.hex() and because["service"] == "checkout"
+        assert because["value"] == "ERROR" and because["condition"]
+        assert trace["first_seen"] <= trace["last_seen"] <= trace["decided_at"]
+
+        status, trace = get(node, f"/v1/traces/{dropped[0].trace_id.hex().upper()}")
+        assert status == 200 and trace["state"] == "not_sampled" and trace["decided_by"] is None
+        assert trace["destinations"] == [] and all(not p["because"] for p in trace["policies"])
+
+        status, trace = get(node, f"/v1/traces/{undecided[0].trace_id.hex()}")
+        assert status == 200 and trace["state"] == "undecided" and trace["decided_by"] == "gold"
+        because = {p["name"]: p for p in trace["policies"]}["gold"]["because"][0]
+        assert because["value"] == "gold" and because["span_id"] == undecided[1].span_id.hex()
+
+        status, trace = get(node, "/v1/traces/" + "ab" * 16)
+        assert status == 404 and trace["state"] == "unknown"
+        for bad in ("xyz", "ab" * 15, "ab" * 17, ""):
+            assert get(node, "/v1/traces/" + bad)[0] == 400
+        assert post(node, "/v1/traces/" + "ab" * 16)[0] == 405
+        node.settle()
+
+
+def lines_of(text):
+    return [json_format.Parse(line, ExportTraceServiceRequest(), ignore_unknown_fields=True) for line in text.splitlines()]
+
+
+def unhex(request):
+    """OTLP JSON writes ids as hex, which a proto3 parser reads as base64: back to bytes."""
+    import base64
+
+    found = {}
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            for one in scope.spans:
+                trace_id = base64.b64encode(one.trace_id).decode()
+                found.setdefault(trace_id, []).append(base64.b64encode(one.span_id).decode())
+    return found
+
+
+def test_record(gateway, backend, rng):
+    """Whole traces, kept or not; one recording at a time; bounded."""
+    store = backend()
+    with gateway([store], policies=ERRORS, decision_wait="500ms") as node, RawClient(node.port) as client:
+        answers = []
+
+        def record():
+            url = f"http://127.0.0.1:{node.admin_port}/v1/record?seconds=4"
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                answers.append((answer.status, answer.headers["Content-Type"], answer.read().decode()))
+
+        recording = threading.Thread(target=record)
+        recording.start()
+        until(lambda: node.http("/v1/record?seconds=1&max_bytes=2000")[0] == 429, 5, "a recording under way")
+        traces = [spans.trace(rng, 3, status=spans.ERROR if n % 4 == 0 else spans.UNSET) for n in range(20)]
+        mixed = [s for t in traces for s in t]
+        rng.shuffle(mixed)
+        for piece in spans.chunks(mixed, 7):
+            client.must_export(spans.request(piece))
+        recording.join()
+        status, kind, text = answers[0]
+        assert status == 200 and kind == "application/x-ndjson"
+        recorded = {}
+        for request in lines_of(text):
+            found = unhex(request)
+            assert len(found) == 1, "one trace a line"
+            recorded.update(found)
+        assert recorded.keys() == {t[0].trace_id.hex() for t in traces}
+        for trace in traces:
+            assert sorted(recorded[trace[0].trace_id.hex()]) == sorted(s.span_id.hex() for s in trace)
+        for bad in ("seconds=0", "seconds=x", "max_bytes=1", "seconds=99999"):
+            assert node.http("/v1/record?" + bad)[0] == 400
+        status, text, _ = node.http("/v1/record?seconds=1", timeout=10)
+        assert status == 200 and text == ""
+        ledger = node.settle()
+        assert ledger["sampled"] == 15 and ledger["not_sampled"] == 45
+
+
+def test_a_recording_is_bounded_and_ends_with_its_reader(gateway, backend, rng):
+    with gateway([backend()], policies=NEVER, decision_wait="100ms") as node, RawClient(node.port) as client:
+        url = f"http://127.0.0.1:{node.admin_port}/v1/record?seconds=3&max_bytes=20000"
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            for _ in range(30):
+                client.must_export(spans.request([s for _ in range(40) for s in spans.trace(rng, 3)]))
+            text = answer.read().decode()
+        assert 0 < len(text) <= 20000 and lines_of(text)
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{node.admin_port}/v1/record?seconds=3600", timeout=5)
+        answer.close()
+        client.must_export(spans.request(spans.trace(rng)))
+
+        def is_free():
+            client.must_export(spans.request(spans.trace(rng)))
+            return node.http("/v1/record?seconds=1", timeout=10)[0] == 200
+
+        until(is_free, 20, "the abandoned recording to end")
+        node.settle()
+
+
+def test_shadow_policies_change_nothing_but_counters(gateway, backend, rng, tmp_path):
+    shadow = tmp_path / "shadow.yaml"
+    shadow.write_text(yaml.safe_dump({"policies": ALWAYS}))
+    store = backend()
+    changes = {"processors": {"tail_sampling": {"shadow_policies": f"${{file:{shadow}}}"}}}
+    kept, other = spans.trace(rng, 2, status=spans.ERROR), spans.trace(rng, 2)
+    with gateway([store], policies=ERRORS, changes=changes) as node, RawClient(node.port) as client:
+        client.must_export(spans.request(kept + other))
+        store.wait_for_spans(2)
+        node.settle()
+        metrics = node.metrics()
+        assert metrics.value("tailgate_shadow_traces", live="sampled", shadow="sampled") == 1
+        assert metrics.value("tailgate_shadow_traces", live="not_sampled", shadow="sampled") == 1
+        assert metrics.value("tailgate_shadow_policy_traces", policy="everything", decision="sampled") == 2
+        assert not metrics.matching(SAMPLING + "count_traces_sampled", policy="everything")
+        status, seen = get(node, "/v1/shadow")
+        assert status == 200 and seen["active"] is True
+        assert [t["trace_id"] for t in seen["differing_traces"]] == [other[0].trace_id.hex()]
+        assert seen["differing_traces"][0]["shadow_policy"] == "everything"
+        # A reload takes it away again.
+        shadow.write_text(yaml.safe_dump({"policies": NEVER}))
+        wait_for_version(node, 2)
+        client.must_export(spans.request(spans.trace(rng)))
+        until(lambda: node.metrics().value("tailgate_shadow_policy_traces", policy="nothing") == 1, 10)
+        node.settle()
+    store.assert_exactly(kept)
+
+
+def scope_attributes(store):
+    """Attributes of every scope at a backend, by span id, as the protobuf library reads them."""
+    found = {}
+    for received in store.requests(ok=True):
+        for resource in received.message.resource_spans:
+            for scope in resource.scope_spans:
+                for one in scope.spans:
+                    found[one.span_id] = {a.key: a.value for a in scope.scope.attributes}
+    return found
+
+
+def test_record_policy(gateway, backend, rng):
+    """A real protobuf parser reads who kept the trace; spans, resources and scopes are else what they were."""
+    store = backend()
+    changes = {"processors": {"tail_sampling": {"record_policy": True}}}
+    rules = ERRORS + [{"name": "slow", "type": "latency", "latency": {"threshold_ms": 1000}}]
+    error, slow = spans.trace(rng, 3, status=spans.ERROR), spans.trace(rng, 3, milliseconds=2000)
+    rich = spans.rich_request(rng)
+    rich_ids = set()
+    for resource in rich.resource_spans:
+        for scope in resource.scope_spans:
+            for one in scope.spans:
+                one.status.code = spans.ERROR
+                rich_ids.add(one.span_id)
+    with gateway([store], policies=rules, changes=changes) as node, RawClient(node.port) as client:
+        client.must_export(spans.request(error + slow))
+        client.must_export(rich)
+        store.wait_for_spans(6 + len(rich_ids))
+        node.wait_for_ledger(lambda l: l["buffered"] == 0)
+        late = spans.span(slow[0].trace_id, rng)
+        client.must_export(spans.request([late]))
+        store.wait_for_spans(7 + len(rich_ids))
+        node.settle()
+    attributes = scope_attributes(store)
+    for one in error:
+        assert attributes[one.span_id]["tailsampling.policy"].string_value == "errors"
+        assert "tailsampling.cached_decision" not in attributes[one.span_id]
+    for one in slow:
+        assert attributes[one.span_id]["tailsampling.policy"].string_value == "slow"
+    assert attributes[late.span_id]["tailsampling.policy"].string_value == "slow"
+    assert attributes[late.span_id]["tailsampling.cached_decision"].bool_value is True
+
+    # Everything else of the rich request is as it was sent.
+    def flat(request, without=()):
+        found = []
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                header = type(scope.scope)()
+                header.CopyFrom(scope.scope)
+                kept = [a for a in header.attributes if a.key not in without]
+                del header.attributes[:]
+                header.attributes.extend(kept)
+                for one in scope.spans:
+                    found.append(
+                        (
+                            resource.resource.SerializeToString(deterministic=True), resource.schema_url,
+                            header.SerializeToString(deterministic=True), scope.schema_url, one.SerializeToString(deterministic=True),
+                        )
+                    )
+        return found
+
+    got = [f for r in store.requests(ok=True) for f in flat(r.message, ("tailsampling.policy",))]
+    for wanted in flat(rich):
+        assert wanted in got
+
+
+def test_span_ingest(gateway, backend, rng):
+    store = backend()
+    changes = {"processors": {"tail_sampling": {"sampling_strategy": "span-ingest"}}}
+    trace, other = spans.trace(rng, 4), spans.trace(rng, 2)
+    trace[2].status.code = spans.ERROR
+    with gateway([store], policies=ERRORS, decision_wait="20s", changes=changes) as node, RawClient(node.port) as client:
+        client.must_export(spans.request(trace[:2] + other))
+        client.must_export(spans.request(trace[2:3]))
+        # Long before decision_wait: what waited goes with what settled it.
+        store.wait_for_spans(3, 10)
+        client.must_export(spans.request(trace[3:]))
+        store.wait_for_spans(4, 10)
+        assert node.ledger()["buffered"] == 2
+        node.stop()
+        check = node.last_ledger
+        assert check["difference"] == 0
+    store.assert_exactly(trace)
+
+
+def test_span_ingest_refuses_stateful_policies(gateway, backend):
+    changes = {"processors": {"tail_sampling": {"sampling_strategy": "span-ingest"}}}
+    limit = [{"name": "budget", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 10}}]
+    node = gateway([backend()], policies=limit, changes=changes)
+    with pytest.raises(AssertionError, match='requires all policies to be stateless, but policy "budget" is stateful'):
+        node.start()
+
+
+def test_maximum_trace_size(gateway, backend, rng):
+    store = backend()
+    changes = {"processors": {"tail_sampling": {"maximum_trace_size_bytes": 2000}}}
+    big, small = spans.trace(rng, 60), spans.trace(rng, 3)
+    with gateway([store], policies=ALWAYS, changes=changes) as node, RawClient(node.port) as client:
+        client.must_export(spans.request(big + small))
+        store.wait_for_spans(3)
+        client.must_export(spans.request(big[:5]))
+        ledger = node.settle()
+        assert ledger["sampled"] == 3 and ledger["not_sampled"] == 65
+        assert node.metrics().value(SAMPLING + "traces_dropped_too_large") == 1
+        assert get(node, f"/v1/traces/{big[0].trace_id.hex()}")[1]["too_large"] is True
+    store.assert_exactly(small)
+
+
+def test_policy_metrics(gateway, backend, rng):
+    """The Collector's names: executions, their time, results in traces, spans and bytes."""
+    store = backend()
+    with gateway([store], policies=ERRORS) as node, RawClient(node.port) as client:
+        for _ in range(5):
+            client.must_export(spans.request([s for n in range(40) for s in spans.trace(rng, 2, status=2 if n % 4 == 0 else 0)]))
+        node.settle()
+        metrics = node.metrics()
+        labels = {"policy": "errors", "sampled": "true", "decision": "sampled"}
+        assert metrics.value(SAMPLING + "count_traces_sampled", **labels) == 50
+        assert metrics.value(SAMPLING + "count_spans_sampled", **labels) == 100
+        assert metrics.value(SAMPLING + "count_bytes_sampled", **labels) > 100 * 50
+        assert metrics.value(SAMPLING + "sampling_policy_execution_count", policy="errors") == 200
+        assert metrics.matching(SAMPLING + "sampling_policy_execution_time_sum", policy="errors")
+        assert metrics.value(SAMPLING + "sampling_policy_evaluation_error") == 0
+        assert metrics.value("tailgate_decision_records_bytes") > 1 << 20

@@ -73,7 +73,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery",
+                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery", "Cluster",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOTLS", package: "swift-nio"),
@@ -86,7 +86,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -106,8 +106,8 @@ let package = Package(
         .executableTarget(
             name: "tailgate",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "ReportText", "Telemetry", "Sampling", "Delivery", "Transport", "Gateway",
-                "LoadTools", "PolicyTools",
+                "NativeCore", "OTLP", "ConfigTree", "ReportText", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
+                "Gateway", "LoadTools", "PolicyTools",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -134,7 +134,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Telemetry",
+                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Cluster", "Telemetry",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -142,7 +142,7 @@ let package = Package(
             ], swiftSettings: houseTests),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
+            dependencies: ["Gateway", "ConfigTree", "Cluster", "Transport", "Telemetry"], swiftSettings: houseTests),
         .testTarget(
             name: "PolicyToolsTests",
             dependencies: ["PolicyTools", "Gateway", "NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],

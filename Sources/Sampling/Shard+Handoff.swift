@@ -157,7 +157,7 @@ extension Shard {
                 decision: decision, spanCount: Int(table[index].spanCount), spanBytes: Int(table[index].spanBytes),
                 deadline: table[index].deadline,
                 ageMilliseconds: Int(milliseconds(now) &- table[index].firstSeenMilliseconds),
-                hasRoot: table[index].flags.contains(.hasRoot), index: index)
+                hasRoot: table[index].flags.contains(.hasRoot), traceID: traceID, index: index)
             if decision.verdict == .sampled { readChain(of: index) } else { finish(decided) }
             return .settled(decided)
         }

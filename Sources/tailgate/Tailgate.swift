@@ -21,6 +21,5 @@ struct Tailgate: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, ValidateCommand.self, ConfigCommand.self, ProbeCommand.self, SizeCommand.self, LoadCommand.self,
             SinkCommand.self, DemoCommand.self, PolicyCommand.self, ExplainCommand.self,
-            SinkCommand.self, DemoCommand.self, PolicyCommand.self, ExplainCommand.self,
         ])
 }

@@ -57,12 +57,13 @@ extension TailSamplingConfig {
 
     init(_ id: ComponentID, _ reader: inout ConfigReader) {
         self.id = id
-        let document = readPolicyFile(&reader)
+        let ofFile = ConfigProblems()
+        let document = readPolicyFile(&reader, ofFile)
         decisionWait = reader.duration("decision_wait", default: decisionWait, in: 1_000_000...Self.longestWait)
         decisionWaitAfterRootReceived = reader.duration(
             "decision_wait_after_root_received", default: 0, in: 0...Self.longestWait)
         readTraceLimit(&reader)
-        readPolicies(&reader, document)
+        readPolicies(&reader, document, ofFile)
         if var cache = reader.map("decision_cache") {
             sampledCacheSize = cache.cacheSize("sampled_cache_size")
             nonSampledCacheSize = cache.cacheSize("non_sampled_cache_size")
@@ -117,23 +118,30 @@ extension TailSamplingConfig {
         }
     }
 
-    private mutating func readPolicies(_ reader: inout ConfigReader, _ document: PolicyDocument?) {
+    private mutating func readPolicies(
+        _ reader: inout ConfigReader, _ document: PolicyDocument?, _ ofFile: ConfigProblems
+    ) {
         policiesKeyPath = reader.path(of: "policies")
-        policies = document?.policies ?? reader.list("policies")
+        if let document {
+            _ = reader.node("policies")
+            policies = document.policies
+            for problem in ofFile.all { reader.problems.add(problem) }
+        } else {
+            policies = reader.list("policies")
+        }
         if policies.isEmpty, !reader.problems.hasErrors {
             reader.warning("there are no policies, so no trace is sampled", key: "policies")
         }
     }
 
     /// A policy file in the place of the list of policies: its policies, and its settings where the block itself says nothing.
-    private mutating func readPolicyFile(_ reader: inout ConfigReader) -> PolicyDocument? {
-        guard let node = reader.node("policies"), case .map = node.value else { return nil }
+    private mutating func readPolicyFile(_ reader: inout ConfigReader, _ problems: ConfigProblems) -> PolicyDocument? {
+        guard let node = reader.keys.first(where: { $0.key == "policies" })?.value, case .map = node.value else { return nil }
         policyDocument = node
-        let file = PolicyDocument(node, keyPath: reader.path(of: "policies"), problems: reader.problems)
+        let file = PolicyDocument(node, keyPath: reader.path(of: "policies"), problems: problems)
         let added = file.settings.filter { setting in !reader.has(setting.key) }
         let merged = ConfigNode(.map(reader.keys + added), at: reader.position)
         reader = ConfigReader(merged, keyPath: reader.keyPath, problems: reader.problems)
-        _ = reader.node("policies")
         return file
     }
 }

@@ -1,3 +1,4 @@
+internal import ReportText
 internal import Cluster
 internal import LoadTools
 internal import OTLP

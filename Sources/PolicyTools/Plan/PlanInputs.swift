@@ -39,7 +39,8 @@ package struct PlanInputs: ~Copyable {
             requests += 1
             guard needsTime else { return }
             // A request without a time comes with the one before it.
-            if let start = SpanPeek.firstStart(ofRequest: request.span) { time = start }
+            let bytes = request
+            if let start = SpanPeek.firstStart(ofRequest: bytes.span) { time = start }
         }
     }
 
@@ -63,7 +64,8 @@ package struct PlanInputs: ~Copyable {
             chosen = source
         }
         guard let chosen else { return false }
-        try body(chosen.request.span, chosen.path)
+        let request = chosen.request
+        try body(request.span, chosen.path)
         try chosen.advance(needsTime)
         return true
     }

@@ -13,6 +13,7 @@ from harness.program import tailgate
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
 # Debian's names of the libraries' packages, by what the program asks the linker for.
 PACKAGES = {
+    "libcrypt.so": "libcrypt1",
     "libnghttp2.so": "libnghttp2-14",
     "libz.so": "zlib1g",
     "libjemalloc.so": "libjemalloc2",

@@ -39,8 +39,7 @@ package struct PlanInputs: ~Copyable {
             requests += 1
             guard needsTime else { return }
             // A request without a time comes with the one before it.
-            let bytes = request
-            if let start = SpanPeek.firstStart(ofRequest: bytes.span) { time = start }
+            if let start = SpanPeek.firstStart(ofRequest: request.span) { time = start }
         }
     }
 
@@ -64,8 +63,11 @@ package struct PlanInputs: ~Copyable {
             chosen = source
         }
         guard let chosen else { return false }
-        let request = chosen.request
+        // Taken out while it is read, so that its memory can be used again.
+        var request: [UInt8] = []
+        swap(&request, &chosen.request)
         try body(request.span, chosen.path)
+        swap(&request, &chosen.request)
         try chosen.advance(needsTime)
         return true
     }

@@ -39,7 +39,8 @@ package struct PlanInputs: ~Copyable {
             requests += 1
             guard needsTime else { return }
             // A request without a time comes with the one before it.
-            if let start = SpanPeek.firstStart(ofRequest: request.span) { time = start }
+            let bytes = request
+            if let start = SpanPeek.firstStart(ofRequest: bytes.span) { time = start }
         }
     }
 

@@ -390,3 +390,58 @@ def test_record(node, tmp_path, rng):
     refused = tailgate("policy", "record", "--from", node.url, "--seconds", "3")
     assert refused.returncode == 69 and "404" in refused.stderr and refused.stdout == ""
     assert tailgate("policy", "record", "--seconds", "0").returncode == 64
+
+
+def test_a_running_node_is_recorded_and_explains(gateway, tmp_path, rng):
+    """`record` takes what the node decides on, kept or not; `plan` reads it; `explain` says why, for both."""
+    traces = make_traces(rng, 60)
+    failed = next(t for t in traces if any(s.status.code == spans.ERROR for s in t))
+    fine = next(t for t in traces if not any(s.status.code == spans.ERROR for s in t))
+    sample = tmp_path / "sample.jsonl"
+    with gateway({"debug": {}}, policies=[ERRORS], decision_wait="2s") as node, RawClient(node.port) as client:
+        url = f"http://127.0.0.1:{node.admin_port}"
+        recorded = {}
+
+        def record():
+            recorded["result"] = tailgate("policy", "record", "--from", url, "--seconds", "5", "--output", sample, timeout=60)
+
+        thread = threading.Thread(target=record)
+        thread.start()
+        until(lambda: sample.exists(), 10, "the recording to begin")
+        for trace in traces:
+            client.must_export(spans.request(trace))
+        waiting = tailgate("explain", failed[0].trace_id.hex(), "--admin", url)
+        node.settle()
+        thread.join()
+        kept = tailgate("explain", failed[0].trace_id.hex(), "--admin", url)
+        other = tailgate("explain", fine[0].trace_id.hex(), "--admin", url)
+        unknown = tailgate("explain", "1" * 32, "--admin", url)
+    assert recorded["result"].returncode == 0, recorded["result"].output
+    assert waiting.returncode == 0 and "undecided" in waiting.stdout, waiting.output
+    assert kept.returncode == 0 and "kept by errors" in kept.stdout and "status is ERROR" in kept.stdout, kept.output
+    assert other.returncode == 0 and "not kept" in other.stdout, other.output
+    assert unknown.returncode == 1, unknown.output
+    candidate = write(tmp_path, "p.yaml", {"policies": [ERRORS]})
+    found = json.loads(tailgate("policy", "plan", "--candidate", candidate, "--traces", sample, "--format", "json").stdout)
+    assert found["total"]["traces"] > 0
+    assert found["candidate"]["kept"]["traces"] <= found["total"]["traces"]
+    if found["total"]["traces"] == len(traces):
+        errors = [t for t in traces if any(s.status.code == spans.ERROR for s in t)]
+        assert found["candidate"]["kept"]["traces"] == len(errors)
+
+
+def test_a_reload_whose_tests_fail_is_refused(gateway, tmp_path, rng):
+    policy_file = write(tmp_path, "policies.yaml", {"policies": [ERRORS], "tests": TESTS[:1]})
+    node = gateway({"debug": {}}, policies="${file:" + str(policy_file) + "}")
+    with node:
+        before = json.loads(node.http("/v1/policies")[1])["hash"]
+        write(tmp_path, "policies.yaml", {"policies": [dict(ERRORS, name="renamed")], "tests": TESTS})
+
+        def refused():
+            policies = json.loads(node.http("/v1/policies")[1])
+            return policies["reloads"]["failed"] > 0 and policies
+
+        state = until(refused, 20, "the new file to be refused")
+        assert state["hash"] == before
+        write(tmp_path, "policies.yaml", {"policies": [ERRORS, SHARE], "tests": TESTS[:1]})
+        until(lambda: json.loads(node.http("/v1/policies")[1])["hash"] != before, 20, "the good file to be taken over")

@@ -154,6 +154,31 @@ import Testing
         #expect(try run(text).results.map(\.passed) == [true])
     }
 
+    @Test(arguments: [
+        ("maximum_trace_size_bytes: 200", "{repeat: 5, status: ERROR}", "not_sampled"), ("maximum_trace_size_bytes: 100000", "{repeat: 5, status: ERROR}", "sampled"),
+        ("sampling_strategy: span-ingest", "{status: ERROR}", "sampled"), ("sampling_strategy: span-ingest", "{status: OK}", "not_sampled"),
+    ])
+    func settingsThatDecideOnArrival(setting: String, span: String, fate: String) throws {
+        let (results, problems) = try run(
+            """
+            settings: {\(setting)}
+            policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]
+            tests: [{name: t, repeat: 3, trace: [\(span)], expect: {decision: \(fate)}}]
+            """)
+        #expect(problems == [])
+        #expect(results.flatMap(\.failures) == [])
+    }
+
+    /// What a node asks before it takes a new document over.
+    @Test func checkBeforeReload() throws {
+        let problems = ConfigProblems()
+        PolicyTests.check(try #require(tree(Self.three + "\n  - {name: t, trace: [{}], expect: {decision: sampled}}")), problems: problems)
+        #expect(problems.errors.map(\.description) == ["p.yaml:6:36: tests: the test `t` fails: expected sampled, was not sampled"])
+        let good = ConfigProblems()
+        PolicyTests.check(try #require(tree(Self.three + "\n  - {name: t, trace: [{}], expect: {kept: 0}}")), problems: good)
+        #expect(good.all.isEmpty)
+    }
+
     // MARK: where policies stand
 
     @Test func policiesInAConfiguration() throws {

@@ -7,11 +7,21 @@ package struct PolicySettings: Sendable, Equatable {
     /// A root span may move the decision to this long after itself; 0: it does not.
     package var decisionWaitAfterRootReceived: Int64 = 0
     package var sampleOnFirstMatch = false
+    /// A trace with more bytes than this is not sampled, at once; 0: traces of any size are.
+    package var maximumTraceBytes = 0
+    /// Every part of a trace is judged by itself as it comes (`sampling_strategy: span-ingest`).
+    package var isSpanIngest = false
     /// Entries of the decision caches; nil: the node's default.
     package var sampledCacheSize: Int?
     package var notSampledCacheSize: Int?
     /// Where keys of these settings stand, for messages.
     package var keyPath = ""
+
+    /// When a trace is judged, under the Collector's names.
+    package enum Strategy: String, Sendable, CaseIterable {
+        case traceComplete = "trace-complete"
+        case spanIngest = "span-ingest"
+    }
 
     /// Every value at its default.
     package init() {}
@@ -19,7 +29,7 @@ package struct PolicySettings: Sendable, Equatable {
     /// The other keys that a `tail_sampling` block may have: they say how a node works, not what it decides on a trace.
     package static let otherKeys = [
         "num_traces", "expected_new_traces_per_sec", "drop_pending_traces_on_shutdown", "drain_timeout",
-        "block_on_overflow", "sampling_strategy", "maximum_trace_size_bytes", "tail_storage", "record_policy",
+        "block_on_overflow", "tail_storage", "record_policy",
         "shadow_policies", "decision_records",
     ]
 
@@ -32,6 +42,8 @@ package struct PolicySettings: Sendable, Equatable {
         decisionWaitAfterRootReceived = reader.duration(
             "decision_wait_after_root_received", default: 0, in: 0...longest)
         sampleOnFirstMatch = reader.bool("sample_on_first_match", default: false)
+        isSpanIngest = reader.oneOf("sampling_strategy", default: Strategy.traceComplete) == .spanIngest
+        maximumTraceBytes = reader.integer("maximum_trace_size_bytes", default: 0, in: 0...(.max))
         if var cache = reader.map("decision_cache") {
             let largest = Int(UInt32.max)
             let sampled = cache.integer("sampled_cache_size", default: -1, in: 0...largest)

@@ -19,6 +19,8 @@ struct ReplayEngine: ~Copyable {
     private let maximumBytes: Int
     /// Whether every policy's verdict is handed out with a decision.
     private let keepsVerdicts: Bool
+    /// Whether spans can settle their trace before its time.
+    private let decidesOnArrival: Bool
 
     init(
         _ policies: PolicySet, _ settings: PolicySettings, start: Int64, maximumBytes: Int, checksNested: Bool = true,
@@ -27,12 +29,15 @@ struct ReplayEngine: ~Copyable {
         var shape = ShardSettings()
         shape.decisionWait = settings.decisionWait
         shape.decisionWaitAfterRootReceived = settings.decisionWaitAfterRootReceived
+        shape.tuning.maximumTraceBytes = settings.maximumTraceBytes
+        shape.isSpanIngest = settings.isSpanIngest
         if let size = settings.sampledCacheSize { shape.sampledCacheSize = size }
         if let size = settings.notSampledCacheSize { shape.notSampledCacheSize = size }
         shape.maximumBytes = maximumBytes
         self.policies = policies
         self.maximumBytes = maximumBytes
         self.keepsVerdicts = keepsVerdicts
+        decidesOnArrival = settings.isSpanIngest || settings.maximumTraceBytes > 0
         shard = Shard(settings: shape, policies: policies, now: start)
         walker = RequestWalker(keys: Self.keys, interest: policies.interest, checksNested: checksNested)
         clock = start
@@ -58,9 +63,10 @@ struct ReplayEngine: ~Copyable {
         policies.evaluatePredicates(&index, body: body)
     }
 
-    /// Takes the spans of the request that was walked last.
-    mutating func ingest(_ body: Span<UInt8>) -> IngestResult {
-        shard.ingest(body: body, index: index, shard: 0, of: 1, now: clock)
+    /// Takes the spans of the request that was walked last, and decides the traces that they settle.
+    mutating func ingest(_ body: Span<UInt8>, _ each: (DecidedTrace, [PolicyVerdict?]) -> Void) {
+        _ = shard.ingest(body: body, index: index, shard: 0, of: 1, now: clock)
+        if decidesOnArrival { drain(early: false, each) }
     }
 
     /// Whether the request walked last would not fit beside what is held.

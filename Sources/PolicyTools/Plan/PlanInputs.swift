@@ -64,8 +64,11 @@ package struct PlanInputs: ~Copyable {
             chosen = source
         }
         guard let chosen else { return false }
-        let request = chosen.request
+        // Taken out while it is read, so that its memory can be used again.
+        var request: [UInt8] = []
+        swap(&request, &chosen.request)
         try body(request.span, chosen.path)
+        swap(&request, &chosen.request)
         try chosen.advance(needsTime)
         return true
     }

@@ -52,9 +52,9 @@ package struct PlanReplay: ~Copyable {
         advance(to: time)
         ledger.add(current.index, request, at: time)
         if current.isFull || candidate.isFull { decideEarly() }
-        _ = current.ingest(request)
+        current.ingest(request) { ledger.note($0, $1, ofCandidate: false) }
         try candidate.walk(request)
-        _ = candidate.ingest(request)
+        candidate.ingest(request) { ledger.note($0, $1, ofCandidate: true) }
     }
 
     /// Decides what still waits, and sums up.

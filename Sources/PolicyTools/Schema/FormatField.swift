@@ -114,6 +114,11 @@ enum PolicyFileFormat {
         FormatField("decision_wait_after_root_received", .duration, default: "0s", "A root span moves the decision to this long after itself, never later; 0 is off."),
         FormatField("sample_on_first_match", .boolean, default: "false", "Ask no further policy once one wants the trace; matters to limiters only."),
         FormatField(
+            "sampling_strategy", .text, default: "trace-complete",
+            "Whether a trace is judged when its time has come, or every part of it as it comes.",
+            allowed: PolicySettings.Strategy.allCases.map(\.rawValue)),
+        FormatField("maximum_trace_size_bytes", .integer, default: "0", "A trace that grows larger is not sampled; 0 is no limit.", minimum: 0),
+        FormatField(
             "decision_cache",
             .map([
                 FormatField("sampled_cache_size", .integer, "Decisions to keep a trace that are remembered for late spans; 0 is none.", minimum: 0),

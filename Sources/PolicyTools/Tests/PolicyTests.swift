@@ -53,6 +53,21 @@ package enum PolicyTests {
         results(source, problems: problems).flatMap(\.failures)
     }
 
+    /// Runs the tests of a document that is about to be put in force; those that fail are errors at the place of their expectation.
+    package static func check(_ document: ConfigNode, problems: ConfigProblems) {
+        let found = ConfigProblems()
+        guard let source = PolicySource(document, problems: found) else { return }
+        let failures = run(source, problems: found)
+        // Its policies were read already, so warnings would come twice.
+        for problem in found.errors { problems.add(problem) }
+        for failure in failures {
+            let subject = failure.subject.isEmpty ? "" : " (\(failure.subject))"
+            problems.error(
+                "the test `\(clipped(failure.test))` fails\(subject): expected \(failure.expected), was \(failure.actual)",
+                at: failure.position, keyPath: "tests")
+        }
+    }
+
     /// The outcome of every test. Each test begins with policies that remember nothing.
     package static func results(_ source: PolicySource, problems: ConfigProblems) -> [PolicyTestResult] {
         guard source.compiled(problems: problems) != nil else { return [] }
@@ -120,7 +135,7 @@ private struct PolicyTestRun {
                 continue
             }
             traces[trace].conditions.note(engine.index, arrival.body.span, policies)
-            _ = engine.ingest(arrival.body.span)
+            engine.ingest(arrival.body.span) { decided, verdicts in note(decided, verdicts, &traces) }
         }
         engine.finish { decided, verdicts in note(decided, verdicts, &traces) }
         check(traces, &result)

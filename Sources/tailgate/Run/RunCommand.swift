@@ -3,6 +3,7 @@ internal import Foundation
 internal import Gateway
 internal import Logging
 internal import NativeCore
+internal import PolicyTools
 internal import Telemetry
 
 struct RunCommand: AsyncParsableCommand {
@@ -40,6 +41,7 @@ struct RunCommand: AsyncParsableCommand {
         var options = GatewayOptions(
             workers: workers, version: Tailgate.version, instanceID: ProcessInfo.processInfo.hostName)
         options.source = source
+        options.policyCheck = { document, problems in PolicyTests.check(document, problems: problems) }
         let gateway: Gateway
         do {
             gateway = try await Gateway.start(checked, options: options, logger: logger)

@@ -14,6 +14,7 @@ struct DestinationBuilder: Sendable {
     /// For exporters that write files; one thread.
     let filePool: NIOThreadPool
     let version: String
+    let security: NodeSecurity
 
     /// Opens what has to be open before the node starts: files. By number of the exporter.
     static func openFiles(_ exporters: [ExporterConfig]) throws(GatewayError) -> [Int: AppendFile] {
@@ -39,7 +40,7 @@ struct DestinationBuilder: Sendable {
         switch exporter.kind {
         case .otlp(let config):
             retry = Self.retrySettings(config.retry)
-            sender = GRPCExportSender(settings: clientSettings(config), eventLoop: loop)
+            sender = grpcSender(clientSettings(config, exporter.id), home)
         case .file:
             retry.maxElapsedTime = 0
             guard let file else { preconditionFailure("files are opened before destinations are made") }
@@ -55,18 +56,25 @@ struct DestinationBuilder: Sendable {
 
     /// Makes a destination of metrics or logs. On the loop of the worker that will be its home.
     func make(
-        _ config: OTLPExporterConfig, name: String, signal: OTLPSignal, metrics: DestinationMetrics, home: Worker
+        _ config: OTLPExporterConfig, id: ComponentID, signal: OTLPSignal, metrics: DestinationMetrics, home: Worker
     ) -> Destination {
-        var settings = clientSettings(config)
+        var settings = clientSettings(config, id)
         settings.signal = signal
         return Destination(
-            name: name, number: 0, eventLoop: home.eventLoop, queue: Self.queueSettings(config.queue),
+            name: "\(id)", number: 0, eventLoop: home.eventLoop, queue: Self.queueSettings(config.queue),
             retry: Self.retrySettings(config.retry),
-            sender: GRPCExportSender(settings: settings, eventLoop: home.eventLoop), metrics: metrics, cells: home.cells,
+            sender: grpcSender(settings, home), metrics: metrics, cells: home.cells,
             logger: logger, carries: "requests of \(signal)")
     }
 
-    private func clientSettings(_ config: OTLPExporterConfig) -> GRPCClientSettings {
+    private func grpcSender(_ settings: GRPCClientSettings, _ home: Worker) -> GRPCExportSender {
+        let metrics = plan.metrics.security
+        return GRPCExportSender(settings: settings, eventLoop: home.eventLoop) { [cells = home.cells] failure in
+            cells.add(failure.map { metrics.clientFailures[$0] } ?? metrics.clientHandshakes)
+        }
+    }
+
+    private func clientSettings(_ config: OTLPExporterConfig, _ id: ComponentID) -> GRPCClientSettings {
         var settings: GRPCClientSettings
         switch config.client.endpoint {
         case .host(let address):
@@ -82,6 +90,8 @@ struct DestinationBuilder: Sendable {
         settings.timeout = config.timeout
         settings.headers = config.client.headers.map { ($0.name, $0.value) }
         if let tenant = config.tenant { settings.headers.append(("x-scope-orgid", tenant)) }
+        settings.tls = security.exporterTLS[id]
+        settings.credentials = config.client.auth.flatMap { security.credentials[$0.id] }
         settings.keepalive = config.client.keepalive.map {
             .init(time: $0.time, timeout: $0.timeout, permitWithoutStream: $0.permitWithoutStream)
         }

@@ -18,6 +18,8 @@ package final class Gateway: Sendable {
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let filePool: NIOThreadPool
+    private let security: NodeSecurity
+    private let credentialReloads: Task<Void, Never>
     private let workers: [WorkerHandle]
     private let listeners: [any Channel]
     private let admin: AdminServer?
@@ -29,7 +31,8 @@ package final class Gateway: Sendable {
 
     private init(
         config: GatewayConfig, plan: NodePlan, process: ProcessStatistics, logger: Logger,
-        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, workers: [WorkerHandle], listeners: [any Channel],
+        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
+        credentialReloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
         admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
         watcher: Task<Void, Never>?, status: GatewayStatus
     ) {
@@ -39,6 +42,8 @@ package final class Gateway: Sendable {
         self.logger = logger
         self.group = group
         self.filePool = filePool
+        self.security = security
+        self.credentialReloads = credentialReloads
         self.workers = workers
         self.listeners = listeners
         self.admin = admin
@@ -71,10 +76,18 @@ package final class Gateway: Sendable {
     ) async throws(GatewayError) -> Gateway {
         let process = ProcessStatistics()
         let count = max(1, options.workers ?? System.coreCount)
+        let security = try NodeSecurity(config, logger: logger)
         let policyMemory = NodePlanner.PolicyMemory()
-        let plan = try NodePlanner.plan(
-            config, options: options, process: process, workers: count, memory: policyMemory)
-        let files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+        let plan: NodePlan
+        let files: [Int: AppendFile]
+        do throws(GatewayError) {
+            plan = try NodePlanner.plan(
+                config, options: options, process: process, workers: count, security: security, memory: policyMemory)
+            files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+        } catch {
+            await security.shutdown()
+            throw error
+        }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let filePool = NIOThreadPool(numberOfThreads: 1)
         filePool.start()
@@ -83,7 +96,7 @@ package final class Gateway: Sendable {
         var healthCheck: AdminServer?
         do {
             let builder = DestinationBuilder(
-                plan: plan, logger: logger, filePool: filePool, version: options.version)
+                plan: plan, logger: logger, filePool: filePool, version: options.version, security: security)
             let workers = try await makeWorkers(group, plan, logger)
             try await connect(workers, config.pipeline.exporters, files, builder)
             try await PassThroughBuilder.connect(workers, config, builder)
@@ -108,12 +121,14 @@ package final class Gateway: Sendable {
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
-                    host: address.host, port: address.port, responder: AdminPages(sources))
+                    host: address.host, port: address.port, responder: AdminPages(sources),
+                    guards: AdminGuards(tls: security.adminTLS, authenticator: security.adminAuthenticator))
             }
             if let health = config.healthCheck {
                 let page = HealthCheckPage(path: health.path) { status.healthCheckState }
                 healthCheck = try await AdminServer.start(
-                    host: health.endpoint.host, port: health.endpoint.port, responder: page)
+                    host: health.endpoint.host, port: health.endpoint.port, responder: page,
+                    guards: AdminGuards(tls: security.healthTLS, authenticator: nil))
             }
             for worker in workers {
                 try await worker.run { parts in
@@ -123,18 +138,21 @@ package final class Gateway: Sendable {
                 }
             }
             status.enter(.serving)
+            let credentialReloads = CredentialReloads.start(security, workers[0], plan.metrics.security, logger)
             let watcher = options.source?.watchInterval.map { interval in
                 Task { await ConfigurationWatcher(reloader: reloader, interval: interval).run() }
             }
             return Gateway(
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
-                workers: workers, listeners: listeners, admin: admin, healthCheck: healthCheck,
-                directory: directory, reloader: reloader, watcher: watcher, status: status)
+                security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
+                admin: admin, healthCheck: healthCheck, directory: directory, reloader: reloader, watcher: watcher,
+                status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
             await admin?.shutdown()
             await healthCheck?.shutdown()
             try? await filePool.shutdownGracefully()
+            await security.shutdown()
             try? await group.shutdownGracefully()
             throw error as? GatewayError ?? GatewayError("\(error)")
         }
@@ -209,6 +227,8 @@ package final class Gateway: Sendable {
                 for destination in parts.destinations + parts.passThrough { destination.close() }
             }
         }
+        credentialReloads.cancel()
+        await security.shutdown()
         try? await filePool.shutdownGracefully()
         try? await group.shutdownGracefully()
         return ledger

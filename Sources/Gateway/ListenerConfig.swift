@@ -9,6 +9,7 @@ struct ListenerConfig: Sendable {
     var endpoint: ListenEndpoint
     var limits: ServerLimits
     var settings: ListenerSettings
+    var guards: ListenerGuardsConfig
 
     /// All listeners of a node, in the order of the receivers, gRPC before HTTP. Their place is the index of their metrics and
     /// limits.
@@ -23,14 +24,14 @@ struct ListenerConfig: Sendable {
                 listeners.append(
                     ListenerConfig(
                         receiver: receiver.id, transport: "grpc", endpoint: grpc.endpoint, limits: limits(grpc),
-                        settings: settings))
+                        settings: settings, guards: grpc.guards))
             }
             if let http = receiver.http {
                 settings.http = Self.settings(http)
                 listeners.append(
                     ListenerConfig(
                         receiver: receiver.id, transport: "http", endpoint: http.endpoint, limits: limits(http),
-                        settings: settings))
+                        settings: settings, guards: http.guards))
             }
         }
         return listeners
@@ -57,6 +58,7 @@ struct ListenerConfig: Sendable {
         limits.firstRequestTimeout = config.readHeaderTimeout
         limits.writeTimeout = config.writeTimeout
         limits.idleTimeout = config.idleTimeout
+        config.guards.limits.apply(to: &limits)
         return limits
     }
 
@@ -74,6 +76,7 @@ struct ListenerConfig: Sendable {
             limits.minimumPingInterval = interval
             limits.permitsPingsWithoutStream = keepalive.permitWithoutStream
         }
+        config.guards.limits.apply(to: &limits)
         return limits
     }
 }

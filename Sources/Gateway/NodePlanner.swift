@@ -52,7 +52,7 @@ package enum NodePlanner {
 
     static func plan(
         _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int,
-        memory policyMemory: PolicyMemory = PolicyMemory()
+        security: NodeSecurity, memory policyMemory: PolicyMemory = PolicyMemory()
     ) throws(GatewayError) -> NodePlan {
         let pipeline = config.pipeline
         let problems = ConfigProblems()
@@ -85,7 +85,8 @@ package enum NodePlanner {
             shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
             batch: batchSettings(pipeline.batch), limits: listeners.map(\.limits), metrics: metrics,
             memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
-            destinationNames: pipeline.exporters.map { "\($0.id)" })
+            destinationNames: pipeline.exporters.map { "\($0.id)" },
+            security: security.plan(listeners.map(\.limits), maximumFileDescriptors: process.maxFDs))
         let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)
         plan.policies = inForce(policies, shadow, number: 1, book, pipeline.tailSampling)
         plan.refusesExcessTraces = pipeline.tailSampling.blockOnOverflow && pipeline.tailSampling.numTraces != nil

@@ -27,7 +27,7 @@ enum PassThroughBuilder {
                 let metrics = builder.plan.metrics.passThrough[number]
                 let route = try await workers[workers.count - 1 - number % workers.count].run { parts in
                     let destination = builder.make(
-                        settings, name: "\(exporter.id)", signal: signal, metrics: metrics, home: parts.server.worker)
+                        settings, id: exporter.id, signal: signal, metrics: metrics, home: parts.server.worker)
                     parts.passThrough.append(destination)
                     return DestinationRoute(destination)
                 }

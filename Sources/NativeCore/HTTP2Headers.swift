@@ -10,6 +10,8 @@ package struct HTTP2Headers: Sendable {
         var start: Int32
         var nameLength: Int32
         var valueLength: Int32
+        /// Never put into a compression table, as its size could then tell what it is (RFC 7541 §7.1.3).
+        var isSecret = false
     }
 
     private var storage: [UInt8] = []
@@ -41,9 +43,10 @@ package struct HTTP2Headers: Sendable {
                 valueLength: Int32(truncatingIfNeeded: value.count)))
     }
 
-    /// Appends an ASCII field.
-    package mutating func append(_ name: String, _ value: String) {
+    /// Appends an ASCII field. With `isSecret` no hop stores its value in a compression table.
+    package mutating func append(_ name: String, _ value: String, isSecret: Bool = false) {
         append(name: name.utf8, value: value.utf8)
+        entries[entries.count - 1].isSecret = isSecret
     }
 
     package func name(at index: Int) -> ArraySlice<UInt8> {
@@ -62,6 +65,15 @@ package struct HTTP2Headers: Sendable {
         let wanted = name.utf8CodeUnitCount
         for index in entries.indices where Int(entries[index].nameLength) == wanted {
             if self.name(at: index).elementsEqual(name.description.utf8) { return value(at: index) }
+        }
+        return nil
+    }
+
+    /// The same for a name that the configuration chose.
+    package func first(named name: String) -> ArraySlice<UInt8>? {
+        let wanted = name.utf8.count
+        for index in entries.indices where Int(entries[index].nameLength) == wanted {
+            if self.name(at: index).elementsEqual(name.utf8) { return value(at: index) }
         }
         return nil
     }
@@ -87,7 +99,8 @@ package struct HTTP2Headers: Sendable {
                 unsafe pairs.append(
                     nghttp2_nv(
                         name: name, value: value, namelen: Int(entry.nameLength),
-                        valuelen: Int(entry.valueLength), flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)))
+                        valuelen: Int(entry.valueLength),
+                        flags: UInt8((entry.isSecret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE).rawValue)))
             }
             return unsafe pairs.withUnsafeBufferPointer { unsafe body($0.baseAddress, $0.count) }
         }

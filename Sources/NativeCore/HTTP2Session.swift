@@ -85,6 +85,16 @@ package struct HTTP2Session: ~Copyable {
         if result < 0 { throw HTTP2SessionError(code: Int32(truncatingIfNeeded: result)) }
     }
 
+    /// Frames since the last call: those that moved nothing (empty DATA, WINDOW_UPDATE, PRIORITY, SETTINGS, PING, unknown
+    /// ones), and those that did (HEADERS, DATA).
+    package mutating func takeFrameCounts() -> (idle: Int, useful: Int) {
+        defer {
+            state.idleFrames = 0
+            state.usefulFrames = 0
+        }
+        return (state.idleFrames, state.usefulFrames)
+    }
+
     /// The oldest event not yet taken.
     package mutating func nextEvent() -> HTTP2Event? { state.nextEvent() }
 
@@ -103,6 +113,9 @@ package struct HTTP2Session: ~Copyable {
         }
         return total
     }
+
+    /// Gives memory back that a silent connection holds for nothing (a page or two); it is taken again when it is needed.
+    package mutating func trim() { state.trim() }
 
     /// Neither side has anything left to say: the connection can be closed once written bytes are out.
     package var isFinished: Bool {

@@ -52,6 +52,8 @@ final class StreamState {
 /// user data; the object outlives the handle.
 @safe final class SessionState {
     private(set) var session: OpaquePointer?
+    /// Of a server session: where nghttp2 has its buffers.
+    private var memory: OpaquePointer?
     /// Open streams by id, from the first header to the closing.
     private var streams: [Int32: StreamState] = [:]
     private let role: HTTP2Session.Role
@@ -59,6 +61,9 @@ final class StreamState {
     private var events: [HTTP2Event] = []
     private var nextEventIndex = 0
     var bufferedBodyBytes = 0
+    /// Frames since the last look that moved nothing, and those that did.
+    var idleFrames = 0
+    var usefulFrames = 0
 
     var openStreams: Int { streams.count }
 
@@ -78,8 +83,10 @@ final class StreamState {
         unsafe nghttp2_option_set_peer_max_concurrent_streams(options, 100)
         unsafe nghttp2_option_set_stream_reset_rate_limit(options, settings.resetBurst, settings.resetRate)
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
+        unsafe memory = role == .server ? tg_session_memory_new() : nil
+        if unsafe role == .server && memory == nil { throw HTTP2SessionError(code: Int32(NGHTTP2_ERR_NOMEM.rawValue)) }
         switch role {
-        case .server: code = unsafe nghttp2_session_server_new2(&session, callbacks, me, options)
+        case .server: code = unsafe tg_session_server_new(&session, callbacks, me, options, memory)
         case .client: code = unsafe nghttp2_session_client_new2(&session, callbacks, me, options)
         }
         if code != 0 { throw HTTP2SessionError(code: code) }
@@ -112,7 +119,15 @@ final class StreamState {
     func close() {
         unsafe nghttp2_session_del(session)
         unsafe session = nil
+        unsafe tg_session_memory_free(memory)
+        unsafe memory = nil
         streams.removeAll()
+    }
+
+    /// Gives back what a silent session holds for nothing. nghttp2 keeps nothing in its frame buffer between frames.
+    func trim() {
+        guard let memory = unsafe memory, unsafe nghttp2_session_want_write(session) == 0 else { return }
+        unsafe tg_session_memory_trim(memory)
     }
 
     func stream(_ id: Int32) -> StreamState? { streams[id] }
@@ -176,6 +191,11 @@ final class StreamState {
             unsafe me.beginHeaders(frame.pointee)
             return 0
         }
+        unsafe nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks) { _, header, userData in
+            guard let me = unsafe SessionState.from(userData), let header = unsafe header else { return 0 }
+            unsafe me.countFrame(header.pointee)
+            return 0
+        }
         unsafe nghttp2_session_callbacks_set_on_header_callback(callbacks) {
             _, frame, name, nameLength, value, valueLength, _, userData in
             guard let me = unsafe SessionState.from(userData), let frame = unsafe frame,
@@ -216,6 +236,21 @@ final class StreamState {
             _, _, _, sessionWindow, streamWindow, maximumFrame, userData in
             let wanted = unsafe SessionState.from(userData)?.settings.sendFrameBytes ?? 16384
             return min(min(Int(sessionWindow), Int(streamWindow)), min(Int(maximumFrame), wanted))
+        }
+    }
+
+    /// The end of a stream in an empty DATA frame, CONTINUATION and RST_STREAM count as neither: nghttp2 bounds the last two.
+    private func countFrame(_ header: nghttp2_frame_hd) {
+        switch UInt32(header.type) {
+        case NGHTTP2_HEADERS.rawValue: usefulFrames &+= 1
+        case NGHTTP2_DATA.rawValue:
+            if header.length > 0 {
+                usefulFrames &+= 1
+            } else if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0 {
+                idleFrames &+= 1
+            }
+        case NGHTTP2_CONTINUATION.rawValue, NGHTTP2_RST_STREAM.rawValue: break
+        default: idleFrames &+= 1
         }
     }
 

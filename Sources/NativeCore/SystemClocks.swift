@@ -22,4 +22,11 @@ package enum SystemClocks {
         unsafe clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
+
+    /// Wall clock, whole seconds since 1970. For dates that people and certificates name, never for measuring.
+    package static func unixSeconds() -> Int64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec)
+    }
 }

@@ -11,9 +11,23 @@ import Testing
     static let version = PolicyVersion(
         number: 1, policies: PolicySet(version: 1, policies: [], predicates: PredicateCompiler()))
 
-    static func message(_ number: Int) -> ReceivedRequest {
+    static func message(
+        _ number: Int, memory: MemoryBudget = MemoryBudget(limitBytes: 1 << 30, softLimitBytes: 1 << 30)
+    ) -> ReceivedRequest {
         ReceivedRequest(
-            body: Encode.varint(UInt64(number)), payloadStart: number, index: RequestIndex(), version: version)
+            body: Encode.varint(UInt64(number)), payloadStart: number, index: RequestIndex(), version: version,
+            memory: memory)
+    }
+
+    /// What waits in a mailbox counts against the memory limit before anybody looks at the heap again.
+    @Test func waitingRequestsCountAsMemory() {
+        let memory = MemoryBudget(limitBytes: 1 << 30, softLimitBytes: 1 << 30)
+        let idle = memory.usedBytes
+        let mailbox = WorkerMailbox(senders: 1)
+        _ = mailbox.push(Self.message(1 << 14, memory: memory), from: 0)
+        #expect(memory.usedBytes == idle + 2 * 3)
+        _ = mailbox.drain(limit: 1) { _ in }
+        #expect(memory.usedBytes == idle)
     }
 
     @Test func holdsWhatItSaysAndKeepsOrder() {

@@ -187,11 +187,12 @@ import Testing
     }
 
     @Test func tooManyConnectionsAreClosedAtOnce() throws {
-        let node = Node(try makePlan { $0.limits[0].maximumConnections = 1 })
+        let node = Node(
+            try makePlan { $0.security.limiter = ConnectionLimiter(maximumConnections: 1) })
         let first = try Caller(node)
-        let second = try Caller(node)
-        #expect(first.channel.isActive && !second.channel.isActive)
-        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.connectionsClosed[.limit]) == 1)
+        #expect(throws: ConnectionRefused.self) { _ = try Caller(node) }
+        #expect(node.worker.cells.value(of: node.plan.metrics.security.connectionsRefused[.total]) == 1)
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.connections) == 1)
         #expect(try first.export(Encode.request([Encode.span(trace(1))])).grpcStatus == "0")
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOHTTP1
+import Transport
 
 /// One admin connection: requests in, one at a time, responses out, and the time-outs of both.
 ///
@@ -12,6 +13,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
 
     private let responder: any AdminResponder
     private let limits: AdminLimits
+    private let authenticator: RequestAuthenticator?
     private let onClose: () -> Void
     private var head: HTTPRequestHead?
     private var bodyBytes = 0
@@ -20,8 +22,11 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     private var turn = 0
     private var isAnswering = false
 
-    init(responder: any AdminResponder, limits: AdminLimits, onClose: @escaping () -> Void) {
+    init(
+        responder: any AdminResponder, limits: AdminLimits, authenticator: RequestAuthenticator? = nil, onClose: @escaping () -> Void
+    ) {
         self.responder = responder
+        self.authenticator = authenticator
         self.limits = limits
         self.onClose = onClose
     }
@@ -75,8 +80,13 @@ final class AdminConnectionHandler: ChannelInboundHandler {
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
         let request = AdminRequest(head)
         let responder = responder
+        let authenticator = AdminRequest.open.contains(request.path) ? nil : authenticator
+        let credentials = authenticator.flatMap { head.headers.first(name: $0.headerName) }
         let task = Task {
-            let response = await responder.answer(request)
+            let response =
+                if let authenticator, let refusal = await authenticator.refusal(credentials) { refusal } else {
+                    await responder.answer(request)
+                }
             loop.execute {
                 let (handler, context) = bound.value
                 handler.finish(response, head, turn, context)
@@ -107,6 +117,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
             "cache-control": "no-store",
         ]
         if let allow = response.allow { headers.add(name: "allow", value: allow) }
+        if let challenge = response.challenge { headers.add(name: "www-authenticate", value: challenge) }
         if !keepAlive {
             headers.add(name: "connection", value: "close")
         } else if request.version == .http1_0 {
@@ -175,7 +186,28 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     }
 }
 
+extension RequestAuthenticator {
+    /// What somebody with these credentials is told; nil if he may look.
+    fileprivate func refusal(_ credentials: String?) async -> AdminResponse? {
+        let value = credentials.map { Array($0.utf8)[...] }
+        let verdict: AuthVerdict = await withCheckedContinuation { continuation in
+            if let verdict = check(value, { continuation.resume(returning: $0) }) { continuation.resume(returning: verdict) }
+        }
+        switch verdict {
+        case .accepted: return nil
+        case .busy: return AdminResponse(status: 503, text: "503 too many passwords are being checked")
+        case .missing, .wrong:
+            var response = AdminResponse(status: 401, text: "401 credentials are missing or wrong")
+            response.challenge = challenge
+            return response
+        }
+    }
+}
+
 extension AdminRequest {
+    /// What probes ask, who have no credentials.
+    fileprivate static let open = ["/healthz", "/readyz"]
+
     fileprivate init(_ head: HTTPRequestHead) {
         let path = head.uri.prefix { $0 != "?" && $0 != "#" }
         let accept = head.headers["accept"]

@@ -34,6 +34,8 @@ package struct AdminResponse: Sendable, Equatable {
     package var body: [UInt8]
     /// Value of the Allow header, which must go with a 405.
     package var allow: String?
+    /// Value of the WWW-Authenticate header, which must go with a 401.
+    package var challenge: String?
     /// Makes the body while it is being sent; `body` is not looked at then.
     package var stream: AdminStream?
 

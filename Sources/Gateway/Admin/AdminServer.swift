@@ -2,6 +2,8 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
+package import Transport
 
 /// An HTTP/1.1 listener for pages about the node: metrics, health, ledger.
 ///
@@ -28,8 +30,10 @@ package final class AdminServer: Sendable {
     /// - Parameters:
     ///   - host: address or name to bind; empty for all addresses.
     ///   - port: 0 lets the system choose.
+    ///   - guards: TLS, and who may look.
     package static func start(
-        host: String, port: Int, responder: some AdminResponder, limits: AdminLimits = AdminLimits()
+        host: String, port: Int, responder: some AdminResponder, limits: AdminLimits = AdminLimits(),
+        guards: AdminGuards = AdminGuards()
     ) async throws(AdminServerError) -> AdminServer {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         // all connections live on the group's only loop, so a plain number counts them
@@ -43,7 +47,7 @@ package final class AdminServer: Sendable {
                     return channel.eventLoop.makeFailedFuture(AdminConnectionRefused())
                 }
                 return channel.eventLoop.makeCompletedFuture {
-                    try Self.configure(channel, responder, limits) { open.value -= 1 }
+                    try Self.configure(channel, responder, limits, guards) { open.value -= 1 }
                     open.value += 1
                 }
             }
@@ -67,7 +71,7 @@ package final class AdminServer: Sendable {
     }
 
     private static func configure(
-        _ channel: any Channel, _ responder: some AdminResponder, _ limits: AdminLimits,
+        _ channel: any Channel, _ responder: some AdminResponder, _ limits: AdminLimits, _ guards: AdminGuards,
         onClose: @escaping () -> Void
     ) throws {
         var decoder = NIOHTTPDecoderLimitConfiguration()
@@ -75,12 +79,27 @@ package final class AdminServer: Sendable {
         decoder.maxHeaderListSize = limits.headerBytes
         decoder.maxHeaderFieldCount = limits.headerCount
         let pipeline = channel.pipeline.syncOperations
+        if let tls = guards.tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
         try pipeline.configureHTTPServerPipeline(
             withPipeliningAssistance: true, withErrorHandling: true,
             withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
             withDecoderLimitConfiguration: decoder)
         try pipeline.addHandler(
-            AdminConnectionHandler(responder: responder, limits: limits, onClose: onClose))
+            AdminConnectionHandler(
+                responder: responder, limits: limits, authenticator: guards.authenticator, onClose: onClose))
+    }
+}
+
+/// Who may look at an admin listener, and how.
+package struct AdminGuards: Sendable {
+    /// Nil: plain HTTP.
+    package var tls: TLSCredentials?
+    /// Nil: everybody. `/healthz` and `/readyz` are open to everybody in any case.
+    package var authenticator: RequestAuthenticator?
+
+    package init(tls: TLSCredentials? = nil, authenticator: RequestAuthenticator? = nil) {
+        self.tls = tls
+        self.authenticator = authenticator
     }
 }
 

@@ -44,7 +44,7 @@ enum ComponentKind: String {
         case .receiver: ["otlp"]
         case .processor: ["tail_sampling", "batch", "memory_limiter"]
         case .exporter: ["otlp", "otlp_grpc", "jaeger", "tempo", "file", "debug"]
-        case .extension: ["health_check"]
+        case .extension: ["health_check", "bearertokenauth", "bearer_token_auth", "basicauth", "basic_auth"]
         }
     }
 
@@ -97,9 +97,7 @@ enum ComponentKind: String {
             ]
         case .extension:
             [
-                "zpages", "pprof", "file_storage", "db_storage", "redis_storage", "basicauth", "basic_auth",
-                "bearertokenauth",
-                "bearer_token_auth", "oauth2client", "oidc", "sigv4auth", "headers_setter", "opamp", "healthcheckv2",
+                "zpages", "pprof", "file_storage", "db_storage", "redis_storage", "oauth2client", "oidc", "sigv4auth", "headers_setter", "opamp", "healthcheckv2",
                 "health_check_v2", "http_forwarder", "jaegerremotesampling", "jaeger_remote_sampling", "k8s_observer",
                 "docker_observer", "ecs_observer", "host_observer", "remotetap", "asapauth", "awsproxy", "ack",
                 "memory_limiter",

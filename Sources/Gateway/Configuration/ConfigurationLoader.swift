@@ -84,7 +84,12 @@ struct Components {
     var receivers: [Defined<OTLPReceiverConfig>] = []
     var processors: [Defined<Processor>] = []
     var exporters: [Defined<ExporterConfig>] = []
-    var extensions: [Defined<HealthCheckConfig>] = []
+    enum Extension {
+        case healthCheck(HealthCheckConfig)
+        case auth(AuthExtensionConfig)
+    }
+
+    var extensions: [Defined<Extension>] = []
 
     init(_ reader: inout ConfigReader) {
         receivers = Self.section(.receiver, &reader) { OTLPReceiverConfig($0, &$1) }
@@ -96,7 +101,10 @@ struct Components {
             }
         }
         exporters = Self.section(.exporter, &reader) { ExporterConfig($0, &$1) }
-        extensions = Self.section(.extension, &reader) { HealthCheckConfig($0, &$1) }
+        extensions = Self.section(.extension, &reader) { id, settings in
+            id.type == "health_check"
+                ? .healthCheck(HealthCheckConfig(id, &settings)) : .auth(AuthExtensionConfig(id, &settings))
+        }
     }
 
     /// The components of one section. One of an unknown type stays known by name, so that a pipeline that uses it is not

@@ -1,4 +1,5 @@
 internal import ConfigTree
+package import Transport
 
 /// Where a gRPC client connects to.
 package enum GRPCEndpoint: Sendable, Equatable {
@@ -19,6 +20,12 @@ package struct HeaderConfig: Sendable, Equatable {
     }
 }
 
+/// Values of headers are tokens, most often: they are not shown.
+extension HeaderConfig: CustomStringConvertible, CustomReflectable {
+    package var description: String { "\(name): \(Secret.mask)" }
+    package var customMirror: Mirror { Mirror(self, children: ["name": name]) }
+}
+
 /// How requests are coded on their way out.
 package enum GRPCCompression: String, Sendable, CaseIterable {
     case gzip, none
@@ -35,12 +42,16 @@ package struct GRPCClientKeepalive: Sendable, Equatable {
     package init() {}
 }
 
-/// Settings of a gRPC client. In plain text for now: TLS is refused when the configuration is read.
+/// Settings of a gRPC client.
 package struct GRPCClientConfig: Sendable, Equatable {
     package var endpoint = GRPCEndpoint.host(NetworkAddress(host: "", port: 0))
     /// As written.
     package var endpointText = ""
     package var compression = GRPCCompression.gzip
+    /// Nil: plain text.
+    package var tls: TLSSettings?
+    /// Whose credentials go with every request; nil for none.
+    package var auth: AuthReference?
     /// In the order of the file.
     package var headers: [HeaderConfig] = []
     /// Nil: no pings.
@@ -77,7 +88,10 @@ extension GRPCClientConfig {
         } else {
             reader.error("`endpoint` is missing; write `endpoint: host:port`", key: "endpoint")
         }
-        readTLS(&reader, usesPlainScheme: endpointText.lowercased().hasPrefix("http://"))
+        let lower = endpointText.lowercased()
+        tls = TLSConfig.client(
+            &reader, scheme: lower.hasPrefix("http://") ? .plain : lower.hasPrefix("https://") ? .secure : .open)
+        auth = AuthReference.read(&reader)
         readCompression(&reader)
         if var section = reader.map("headers") { readHeaders(&section) }
         if var section = reader.map("keepalive") {
@@ -95,31 +109,7 @@ extension GRPCClientConfig {
         // Tuning of Go's transport; buffers here size themselves.
         _ = reader.integer("read_buffer_size", default: 0, in: 0...(.max))
         _ = reader.integer("write_buffer_size", default: 0, in: 0...(.max))
-        reader.notSupported(
-            ["auth"], because: "write what your backend wants under `headers`, with `${env:TOKEN}` or `${file:path}`")
         reader.notSupported(["middlewares"], because: "leave the key out")
-    }
-
-    private func readTLS(_ reader: inout ConfigReader, usesPlainScheme: Bool) {
-        let advice = "TLS is not in Tailgate yet; write `tls: {insecure: true}` to send in plain text"
-        guard var tls = reader.map("tls") else {
-            if !usesPlainScheme { reader.error("the Collector's default is TLS, and \(advice)", key: "tls") }
-            return
-        }
-        let isWritten = tls.node("insecure").map { $0.value != .null } ?? false
-        if !tls.bool("insecure", default: false), !usesPlainScheme {
-            tls.error(
-                isWritten ? advice : "`insecure` is missing: the Collector's default is TLS, and \(advice)",
-                key: "insecure")
-        }
-        tls.notSupported(
-            [
-                "insecure_skip_verify", "ca_file", "ca_pem", "cert_file", "cert_pem", "key_file", "key_pem",
-                "server_name_override",
-                "min_version", "max_version", "cipher_suites", "curve_preferences", "include_system_ca_certs_pool",
-                "reload_interval", "tpm",
-            ], because: "write `tls: {insecure: true}` alone to send in plain text")
-        tls.finish()
     }
 
     private mutating func readCompression(_ reader: inout ConfigReader) {
@@ -137,7 +127,7 @@ extension GRPCClientConfig {
     private mutating func readHeaders(_ reader: inout ConfigReader) {
         for entry in reader.keys {
             let name = entry.key.lowercased()
-            guard let value = reader.stringIfPresent(entry.key) else { continue }
+            guard let value = reader.secret(entry.key)?.revealed else { continue }
             if !isHeaderName(name) {
                 reader.problems.error(
                     "\"\(clipped(entry.key))\" is no name of a header that can be set", at: entry.keyPosition,
@@ -157,7 +147,7 @@ extension GRPCClientConfig {
 }
 
 extension GRPCEndpoint {
-    /// Reads `host:port`, `http://host:port`, `dns:///host:port`, `unix:///path`.
+    /// Reads `host:port`, `http://host:port`, `https://host:port`, `dns:///host:port`, `unix:///path`.
     /// - Returns: the endpoint, or what is wrong.
     static func parse(_ text: String) -> Result<GRPCEndpoint, AddressError> {
         let lower = text.lowercased()
@@ -168,15 +158,9 @@ extension GRPCEndpoint {
             return path.isEmpty
                 ? .failure(AddressError("`unix:` names no path; write `unix:///path`")) : .success(.unix(path))
         }
-        if lower.hasPrefix("https://") {
-            return .failure(
-                AddressError(
-                    "`https://` asks for TLS, which is not in Tailgate yet; write `http://` or `host:port` with `tls: {insecure: true}`"
-                ))
-        }
         var rest = Substring(text)
-        let isPlain = lower.hasPrefix("http://")
-        if isPlain { rest = rest.dropFirst(7) }
+        let hasScheme = lower.hasPrefix("http://") || lower.hasPrefix("https://")
+        if hasScheme { rest = rest.dropFirst(lower.hasPrefix("https://") ? 8 : 7) }
         if lower.hasPrefix("dns:") {
             rest = rest.dropFirst(4)
             if rest.hasPrefix("//") {
@@ -190,7 +174,7 @@ extension GRPCEndpoint {
                 }
                 rest = rest.dropFirst()
             }
-        } else if let scheme = text.firstRange(of: "://"), !isPlain {
+        } else if let scheme = text.firstRange(of: "://"), !hasScheme {
             return .failure(
                 AddressError(
                     "`\(clipped(String(text[..<scheme.lowerBound])))://` is no known scheme; write `host:port`, `http://host:port`, `dns:///host:port` or `unix:///path`"
@@ -224,7 +208,7 @@ extension ConfigReader {
 }
 
 /// A name that a user may set: a token of RFC 9110 §5.1, and not one that gRPC or HTTP/2 sets itself.
-private func isHeaderName(_ name: String) -> Bool {
+func isHeaderName(_ name: String) -> Bool {
     let own = ["te", "content-type", "content-length", "host", "connection", "user-agent", "transfer-encoding"]
     guard !name.isEmpty, !name.hasPrefix("grpc-"), !own.contains(name) else { return false }
     return name.utf8.allSatisfy { byte in

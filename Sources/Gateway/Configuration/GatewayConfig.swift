@@ -1,4 +1,5 @@
 internal import ConfigTree
+package import Transport
 
 /// A whole configuration, checked: what a node runs with.
 ///
@@ -12,6 +13,8 @@ package struct GatewayConfig: Sendable, Equatable {
     /// Nil if `service.extensions` does not name it.
     package var healthCheck: HealthCheckConfig?
     package var telemetry: TelemetryConfig
+    /// The authenticators that `service.extensions` names.
+    package var authenticators: [AuthExtensionConfig] = []
     /// `service.shutdown_timeout`, a key of Tailgate's own: how long after the last decision the queues may take to
     /// empty before a stopping node gives up and counts the rest as lost. Default 30 s.
     package var shutdownTimeout: Int64
@@ -86,6 +89,8 @@ package struct HealthCheckConfig: Sendable, Equatable {
     package var id = ComponentID(type: "health_check")
     package var endpoint = NetworkAddress(host: "localhost", port: 13_133)
     package var path = "/"
+    /// Nil: plain HTTP.
+    package var tls: TLSSettings?
 
     /// Every value at its default.
     package init() {}
@@ -97,7 +102,7 @@ extension HealthCheckConfig {
         endpoint = reader.listenAddress("endpoint", default: endpoint)
         path = reader.string("path", default: path)
         if !path.hasPrefix("/") { reader.error("\"\(clipped(path))\" is no path; it must begin with `/`", key: "path") }
-        reader.notSupported(["tls"], because: "the health endpoint speaks plain HTTP; leave the key out")
+        tls = TLSConfig.server(&reader, protocols: ["http/1.1"])
         reader.notSupported(
             ["response_body", "check_collector_pipeline", "auth", "cors", "response_headers", "middlewares"],
             because: "the health endpoint answers 200 or 503 with a fixed body; leave the key out")

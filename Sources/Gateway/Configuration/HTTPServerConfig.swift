@@ -22,6 +22,8 @@ package struct HTTPServerConfig: Sendable, Equatable {
     package var idleTimeout: Int64 = 60_000_000_000
     /// False: every HTTP/1.1 connection is closed after one answer.
     package var keepsAlive = true
+    /// `tls`, `auth` and `limits`.
+    package var guards = ListenerGuardsConfig()
 
     /// Every value at its default.
     package init() {}
@@ -62,9 +64,8 @@ extension HTTPServerConfig {
                 "`include_metadata: true` is not in Tailgate yet: client metadata is not passed on",
                 key: "include_metadata")
         }
-        reader.notSupported(["tls"], because: "leave the key out to receive in plain text")
-        reader.notSupported(
-            ["auth", "middlewares"], because: "requests are taken from everybody who can connect; leave the key out")
+        guards = ListenerGuardsConfig(&reader, protocols: ["h2", "http/1.1"])
+        reader.notSupported(["middlewares"], because: "leave the key out")
         reader.notSupported(
             ["compression_algorithms"], because: "gzip, deflate and uncompressed bodies are taken; leave the key out")
         reader.notSupported(["response_headers"], because: "leave the key out")

@@ -1,4 +1,5 @@
 internal import ConfigTree
+internal import NativeCore
 
 /// A host and port to listen on, or to be found at.
 package struct NetworkAddress: Sendable, Equatable {
@@ -9,6 +10,15 @@ package struct NetworkAddress: Sendable, Equatable {
     package init(host: String, port: Int) {
         self.host = host
         self.port = port
+    }
+}
+
+extension NetworkAddress {
+    /// Whether only this machine can reach it.
+    package var isLoopback: Bool {
+        if host == "localhost" { return true }
+        guard let bytes = AddressBytes.parse(host) else { return false }
+        return bytes.count == 4 ? bytes[0] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
     }
 }
 

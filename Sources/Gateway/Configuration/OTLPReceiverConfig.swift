@@ -27,6 +27,8 @@ package struct GRPCServerConfig: Sendable, Equatable {
     /// Nil: the server's own limit holds.
     package var maxConcurrentStreams: Int?
     package var keepalive = GRPCServerKeepalive()
+    /// `tls`, `auth` and `limits`.
+    package var guards = ListenerGuardsConfig()
 
     /// Every value at its default.
     package init() {}
@@ -92,9 +94,8 @@ extension GRPCServerConfig {
                 "`include_metadata: true` is not in Tailgate yet: client metadata is not passed on",
                 key: "include_metadata")
         }
-        reader.notSupported(["tls"], because: "leave the key out to receive in plain text")
-        reader.notSupported(
-            ["auth", "middlewares"], because: "requests are taken from everybody who can connect; leave the key out")
+        guards = ListenerGuardsConfig(&reader, protocols: ["h2"])
+        reader.notSupported(["middlewares"], because: "leave the key out")
         reader.finish()
     }
 }

@@ -13,7 +13,10 @@ struct ServiceReader {
     /// Nil if no pipeline can be put together, which is then reported.
     func read(_ service: inout ConfigReader) -> GatewayConfig? {
         let extensions = resolve(service.placedStrings("extensions"), .extension, components.extensions)
-        if extensions.count > 1 {
+        let healthChecks: [HealthCheckConfig] = extensions.compactMap {
+            if case .healthCheck(let config)? = $0.config { config } else { nil }
+        }
+        if healthChecks.count > 1 {
             service.error("several health_check extensions are not in Tailgate yet; keep one", key: "extensions")
         }
         reportUnused(components.extensions, extensions.map(\.id), "service.extensions")
@@ -23,11 +26,54 @@ struct ServiceReader {
         let (pipeline, passThrough) = readPipelines(&service)
         service.finish()
         guard let pipeline else { return nil }
+        let authenticators: [AuthExtensionConfig] = extensions.compactMap {
+            if case .auth(let config)? = $0.config { config } else { nil }
+        }
+        checkReferences(pipeline, passThrough, telemetry, extensions.map(\.id), authenticators)
         var config = GatewayConfig(
-            pipeline: pipeline, healthCheck: extensions.first?.config, telemetry: telemetry,
+            pipeline: pipeline, healthCheck: healthChecks.first, telemetry: telemetry,
             shutdownTimeout: shutdownTimeout)
+        config.authenticators = authenticators
         config.passThrough = passThrough
         return config
+    }
+
+    /// Every `authenticator` must be an extension that runs, and of the right side.
+    private func checkReferences(
+        _ pipeline: PipelineConfig, _ passThrough: [PassThroughConfig], _ telemetry: TelemetryConfig, _ running: [ComponentID], _ known: [AuthExtensionConfig]
+    ) {
+        var server: [AuthReference?] = pipeline.receivers.flatMap { [$0.grpc?.guards.auth, $0.http?.guards.auth] }
+        server.append(telemetry.admin.auth)
+        for reference in server.compactMap(\.self) {
+            check(reference, running, known) { $0.server == nil ? "has no `htpasswd`: it is for exporters" : nil }
+        }
+        for exporter in pipeline.exporters + passThrough.flatMap(\.exporters) {
+            guard case .otlp(let config) = exporter.kind, let reference = config.client.auth else { continue }
+            check(reference, running, known) { $0.client == nil ? "has no `client_auth`: it is for receivers" : nil }
+        }
+    }
+
+    private func check(
+        _ reference: AuthReference, _ running: [ComponentID], _ known: [AuthExtensionConfig],
+        _ wrong: (AuthExtensionConfig) -> String?
+    ) {
+        func fail(_ message: String) {
+            problems.error(message, at: reference.position, keyPath: reference.keyPath)
+        }
+        if let config = known.first(where: { $0.id == reference.id }) {
+            // What is broken in itself has been reported.
+            if config.server != nil || config.client != nil, let wrong = wrong(config) { fail("`\(reference.id)` \(wrong)") }
+        } else if components.extensions.contains(where: { $0.id == reference.id }) {
+            if !running.contains(reference.id) {
+                fail("`\(reference.id)` does not run; add it to `service.extensions`")
+            } else if reference.id.type == "health_check" {
+                fail("`\(reference.id)` is no authenticator; `bearertokenauth` and `basicauth` are")
+            }
+        } else {
+            let names = components.extensions.map { "\($0.id)" }
+            let nearest = nearestName(to: "\(reference.id)", among: names).map { "; did you mean `\($0)`?" } ?? ";"
+            fail("`\(reference.id)` is not defined\(nearest) `extensions` defines \(names.isEmpty ? "nothing" : names.joined(separator: ", "))")
+        }
     }
 
     private func readPipelines(_ service: inout ConfigReader) -> (PipelineConfig?, [PassThroughConfig]) {

@@ -1,4 +1,5 @@
 internal import ConfigTree
+package import Transport
 
 /// `service.telemetry`: what the node says about itself.
 package struct TelemetryConfig: Sendable, Equatable {
@@ -6,6 +7,9 @@ package struct TelemetryConfig: Sendable, Equatable {
     package var metricsLevel = MetricsLevel.normal
     /// Where `/metrics` and its neighbours are served. Default `127.0.0.1:8888`.
     package var metricsAddress = NetworkAddress(host: "127.0.0.1", port: 8888)
+
+    /// What guards that address: `service.telemetry.admin`, a key of Tailgate's own.
+    package var admin = AdminGuardsConfig()
 
     package enum LogLevel: String, Sendable, CaseIterable {
         case debug, info, warn, error
@@ -17,6 +21,26 @@ package struct TelemetryConfig: Sendable, Equatable {
 
     /// Every value at its default.
     package init() {}
+}
+
+/// `service.telemetry.admin`: who may look at the admin endpoint. `/healthz` and `/readyz` stay open, as probes have no
+/// credentials.
+package struct AdminGuardsConfig: Sendable, Equatable {
+    /// Nil: everybody who reaches it.
+    package var auth: AuthReference?
+    /// Nil: plain HTTP.
+    package var tls: TLSSettings?
+
+    /// Everybody, plain HTTP.
+    package init() {}
+}
+
+extension AdminGuardsConfig {
+    init(_ reader: inout ConfigReader) {
+        auth = AuthReference.read(&reader)
+        tls = TLSConfig.server(&reader, protocols: ["http/1.1"])
+        reader.finish()
+    }
 }
 
 extension TelemetryConfig {
@@ -35,6 +59,12 @@ extension TelemetryConfig {
             readAddress(&metrics)
             metrics.notSupported(["views"], because: "leave the key out")
             metrics.finish()
+        }
+        if var section = reader.map("admin") { admin = AdminGuardsConfig(&section) }
+        if metricsLevel != .none, !metricsAddress.isLoopback, admin.auth == nil {
+            reader.warning(
+                "\(metricsAddress) can be reached from other machines, and shows figures and traces to everybody; write `admin: {auth: {authenticator: ...}}`, or an address of this machine alone",
+                key: "metrics")
         }
         reader.notSupported(["traces"], because: "the node does not trace itself; leave the key out")
         reader.notSupported(

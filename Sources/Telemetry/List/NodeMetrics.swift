@@ -40,6 +40,7 @@ package struct NodeMetrics: Sendable {
     /// In the order of `NodeMetricsSettings.receivers`.
     package let receivers: [ReceiverMetrics]
     package let ingress: IngressMetrics
+    package let security: SecurityMetrics
     package let sampling: SamplingMetrics
     /// In the order of `NodeMetricsSettings.policyNames`.
     package let policies: [PolicyMetrics]
@@ -74,6 +75,7 @@ package struct NodeMetrics: Sendable {
         }
         self.receivers = receivers
         ingress = try IngressMetrics(in: &catalog)
+        security = try SecurityMetrics(in: &catalog)
         memoryLimiter =
             if let id = settings.memoryLimiter {
                 try MemoryLimiterMetrics(processor: id, in: &catalog)

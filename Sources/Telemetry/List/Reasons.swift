@@ -20,6 +20,10 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case wrongHTTPMethod = "wrong_http_method"
     /// Request headers over the limit, or invalid.
     case badHeaders = "bad_headers"
+    /// No credentials, or wrong ones.
+    case unauthenticated
+    /// Too many passwords are being checked.
+    case authenticationBusy = "authentication_busy"
     /// Near the memory limit.
     case memory
     /// A shard that would own spans of the request has no room for them.

@@ -1,6 +1,7 @@
 package import Delivery
 package import NIOCore
 package import NativeCore
+internal import Telemetry
 
 /// One HTTP/2 connection of a gRPC client: unary calls over streams. Lives on one loop.
 package final class GRPCClientConnection: ChannelInboundHandler {
@@ -21,6 +22,11 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     package private(set) var isDraining = false
     /// Called once when no new calls may be made here any more.
     package var onRetire: (() -> Void)?
+
+    /// What TLS had to say when the connection broke.
+    private(set) var failure: TLSFailure?
+    /// Over TLS: what to make of an end before anything has come.
+    var explainEarlyEnd: TLSFailure?
 
     private let keepalive: GRPCClientSettings.Keepalive?
     /// Whether anything came since the last look, and whether a PING is out.
@@ -125,6 +131,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         hasReceived = true
+        explainEarlyEnd = nil
         do {
             try session.receive(buffer.readableBytesUInt8Span)
         } catch {
@@ -145,7 +152,13 @@ package final class GRPCClientConnection: ChannelInboundHandler {
         if context.channel.isWritable { pump() }
     }
 
-    package func errorCaught(context: ChannelHandlerContext, error: any Error) { close(.connectionLost) }
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A server that demands a certificate says so after a handshake of TLS 1.3, in an alert.
+        if !TLSFailure.isAbruptEnd(error) {
+            failure = TLSFailure(error, side: .client, peerValidity: nil, now: SystemClocks.unixSeconds())
+        }
+        close(.connectionLost)
+    }
 
     /// Writes what the session has to say, as far as the peer takes it.
     private func pump() {
@@ -194,6 +207,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     }
 
     private func failAll(_ failure: TransportFailure) {
+        if self.failure == nil { self.failure = explainEarlyEnd }
         let open = calls
         calls.removeAll()
         for call in open.values {

@@ -21,6 +21,10 @@ package struct GRPCClientSettings: Sendable {
     package var connectTimeout: Int64 = 5_000_000_000
     /// Sent with every request, names in lower case.
     package var headers: [(name: String, value: String)] = []
+    /// Nil: plain text.
+    package var tls: TLSCredentials?
+    /// A header field that changes over time, such as a token from a file.
+    package var credentials: RequestCredentials?
     package var userAgent = "tailgate"
     /// Pings on a silent connection; nil for none.
     package var keepalive: Keepalive?
@@ -44,11 +48,16 @@ package struct GRPCClientSettings: Sendable {
         self.authority = authority
     }
 
+    /// Headers whose values are secrets, most often.
+    private static let secretHeaders = [
+        "authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-honeycomb-team", "dd-api-key",
+    ]
+
     /// The fields of every export request with this coding.
     func requestHeaders(_ coding: Coding) -> HTTP2Headers {
         var fields = HTTP2Headers()
         fields.append(":method", "POST")
-        fields.append(":scheme", "http")
+        fields.append(":scheme", tls == nil ? "http" : "https")
         fields.append(":path", signal.exportPath)
         fields.append(":authority", authority)
         fields.append("content-type", "application/grpc")
@@ -60,7 +69,11 @@ package struct GRPCClientSettings: Sendable {
             fields.append("grpc-timeout", String(decoding: value, as: UTF8.self))
         }
         if coding == .gzip { fields.append("grpc-encoding", "gzip") }
-        for (name, value) in headers { fields.append(name, value) }
+        let own = credentials?.headerName
+        for (name, value) in headers where name != own {
+            fields.append(name, value, isSecret: Self.secretHeaders.contains(name))
+        }
+        if let credentials { fields.append(credentials.headerName, credentials.current.value.revealed, isSecret: true) }
         return fields
     }
 }

@@ -25,6 +25,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         /// Whether a body that nobody wants is short enough, and says so, to be thrown away so that the connection can go on.
         var isBearable: Bool
         var isAnswered = false
+        /// Its credentials are being checked.
+        var isUnderCheck = false
+        /// All of it is here; what comes after it waits for the check.
+        var hasEnded = false
     }
 
     /// How long bytes that nobody wants are still taken after a last answer, so that the client gets to read it.
@@ -45,6 +49,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private var lastActivity: Int64
     private var unwritableSince: Int64?
     private var isReadWanted = false
+    /// Parts of later requests, of one piece of input at most, while the credentials of this one are being checked.
+    private var held: [HTTPServerRequestPart] = []
     /// The last answer is written: what still comes is thrown away.
     private var isEnding = false
     private var isShuttingDown = false
@@ -75,11 +81,17 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             endRequest()
         }
         server.closed(self, reason: closeReason)
+        server.noteClosed(closeReason, receiver: receiver, address: context.channel.remoteAddress?.shown ?? "unknown")
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        if request?.hasEnded == true { held.append(part) } else { handle(part) }
+    }
+
+    private func handle(_ part: HTTPServerRequestPart) {
         guard !isEnding || request != nil else { return }
-        switch unwrapInboundIn(data) {
+        switch part {
         case .head(let head): begin(head)
         case .body(let bytes): take(bytes)
         case .end: complete()
@@ -90,16 +102,13 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     /// While the client takes no answers, its requests wait in the socket.
     func read(context: ChannelHandlerContext) {
-        if context.channel.isWritable { context.read() } else { isReadWanted = true }
+        if context.channel.isWritable && request?.hasEnded != true { context.read() } else { isReadWanted = true }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             unwritableSince = nil
-            if isReadWanted {
-                isReadWanted = false
-                context.read()
-            }
+            readOn(context)
         } else if unwritableSince == nil {
             unwritableSince = server.worker.now
         }
@@ -108,7 +117,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     /// What is no HTTP/1.1 is refused as far as can be, then the connection ends: where the next request begins, nobody knows.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let problem = error as? HTTPParserError else {
-            closeNow(.error)
+            // A client that closes TCP without closing TLS first has left, and that is all.
+            closeNow(TLSFailure.isAbruptEnd(error) ? closeReason : .error)
             return
         }
         // The client left in the middle of a request, which the channel's end will tell.
@@ -130,7 +140,30 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         context.flush()
     }
 
+    private func readOn(_ context: ChannelHandlerContext) {
+        guard isReadWanted, context.channel.isWritable, request?.hasEnded != true else { return }
+        isReadWanted = false
+        context.read()
+    }
+
     // MARK: requests
+
+    /// A check of credentials that took time is over.
+    private func authorized(_ refusal: RequestRefusal?) {
+        guard let open = request, open.isUnderCheck else { return }
+        request?.isUnderCheck = false
+        request?.hasEnded = false
+        if let refusal { refuse(refusal) }
+        if open.hasEnded { complete() }
+        // What came behind it meanwhile; a request among it may have to wait in its turn.
+        var parts: [HTTPServerRequestPart] = []
+        swap(&parts, &held)
+        for part in parts {
+            if request?.hasEnded == true { held.append(part) } else { handle(part) }
+        }
+        context?.flush()
+        if let context { readOn(context) }
+    }
 
     private func begin(_ head: HTTPRequestHead) {
         lastActivity = server.worker.now
@@ -145,7 +178,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         request = open
         do throws(RequestRefusal) {
             try check(head, headers)
-            if !HTTPCall.isPreflight(headers, http) { try server.authorize(headers, receiver: receiver) }
+            if !HTTPCall.isPreflight(headers, http) {
+                let isAuthorized = try server.authorize(headers, receiver: receiver) { [weak self] refusal in
+                    self?.authorized(refusal)
+                }
+                if !isAuthorized { request?.isUnderCheck = true }
+            }
             let call = try HTTPCall(headers, http, passThrough: passThrough)
             request?.call = call
             try admit(call)
@@ -207,6 +245,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
 
     private func complete() {
         guard var open = request else { return }
+        if open.isUnderCheck {
+            request?.hasEnded = true
+            return
+        }
         // The message is here: what was set aside for it is in use now.
         endRequest()
         lastActivity = server.worker.now
@@ -222,7 +264,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             }
         } catch {
             note(error)
-            write(HTTPReplies.refusal(error, open.form), keepsAlive: open.keepsAlive)
+            if error.endsConnection { closeReason = .abuse }
+            write(HTTPReplies.refusal(error, open.form), keepsAlive: open.keepsAlive && !error.endsConnection)
         }
     }
 

@@ -63,6 +63,7 @@ package enum HTTPReplies {
         }
         if code == 405 { fields.append(("allow", "POST")) }
         if refusal.reason == .unsupportedEncoding { fields.append(("accept-encoding", "\(ContentCoding.accepted)")) }
+        if let challenge = refusal.challenge { fields.append(("www-authenticate", challenge)) }
         if let delay = refusal.retryAfter, code == 429 || code == 503 {
             // Whole seconds, never 0: some clients cut fractions off.
             fields.append(("retry-after", "\(max(1, (delay + 999_999_999) / 1_000_000_000))"))

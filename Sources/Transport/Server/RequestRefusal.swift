@@ -10,16 +10,21 @@ package struct RequestRefusal: Error, Sendable, Equatable {
     package var httpStatus = 200
     /// For overload: when to come back, nanoseconds.
     package var retryAfter: Int64?
+    /// For missing or wrong credentials: what to prove oneself with, the value of `WWW-Authenticate` over plain HTTP.
+    package var challenge: String?
+    /// Nobody sends this by mistake: the connection ends with the answer.
+    package var endsConnection = false
 
     package init(
         _ reason: RefusalReason, _ status: GRPCStatusCode, _ message: String, httpStatus: Int = 200,
-        retryAfter: Int64? = nil
+        retryAfter: Int64? = nil, challenge: String? = nil
     ) {
         self.reason = reason
         self.status = status
         self.message = message
         self.httpStatus = httpStatus
         self.retryAfter = retryAfter
+        self.challenge = challenge
     }
 
     /// The status of an OTLP/HTTP answer. Only 429 and 503 (of those here) are sent again by clients.

@@ -41,14 +41,33 @@ extension ServerConnection {
         }
         if endOfAge(now) { return }
         if calls.isEmpty {
+            if lastReceived > trimmedAt, now - lastReceived > Self.trimAfter {
+                trimmedAt = now
+                session.trim()
+            }
             if limits.idleTimeout > 0 && now - lastActivity > limits.idleTimeout {
                 session.goAway()
                 end(.idle)
             }
             return
         }
+        if hasStuckAnswer(now) {
+            end(.tooSlow)
+            return
+        }
         refuseSlowRequests(now)
         pump()
+    }
+
+    /// A connection that was silent for this long gives back what memory it can, nanoseconds.
+    private static var trimAfter: Int64 { 5_000_000_000 }
+
+    /// Whether a client keeps its window shut so that an answer can't leave.
+    private func hasStuckAnswer(_ now: Int64) -> Bool {
+        calls.contains { stream, open in
+            guard let answeredAt = open.answeredAt, !watchers.contains(stream) else { return false }
+            return now - answeredAt > limits.writeTimeout
+        }
     }
 
     /// Keepalive: a silent client is pinged, and one that stays silent is gone.

@@ -14,7 +14,7 @@ extension ServerConnection {
         }
         let status = HealthService.status(of: request.service, isServing: server.worker.isServing)
         if method == .healthWatch {
-            calls[stream]?.isAnswered = true
+            calls[stream]?.answeredAt = server.worker.now
             watchers.insert(stream)
             let message = HealthCheckResponse(status: status ?? .serviceUnknown).encoded
             session.respondStreaming(

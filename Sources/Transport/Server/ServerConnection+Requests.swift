@@ -5,7 +5,7 @@ internal import Telemetry
 /// From a stream's header fields to its answer.
 extension ServerConnection {
     func handleEvents() {
-        while let event = session.nextEvent() {
+        while !isClosing, let event = session.nextEvent() {
             switch event {
             case .headers(let stream): begin(stream)
             case .bodyBegan(let stream): checkPrefix(stream)
@@ -30,7 +30,12 @@ extension ServerConnection {
         if let http, !headers.isGRPC { open.replyForm = HTTPReplyForm(headers, http) }
         calls[stream] = open
         do {
-            if !isPreflight(headers) { try server.authorize(headers, receiver: receiver) }
+            if !isPreflight(headers) {
+                let isAuthorized = try server.authorize(headers, receiver: receiver) { [weak self] refusal in
+                    self?.authorized(stream, refusal)
+                }
+                if !isAuthorized { calls[stream]?.isUnderCheck = true }
+            }
             calls[stream]?.call = try read(headers)
             try admit(stream)
         } catch {
@@ -90,7 +95,23 @@ extension ServerConnection {
         }
     }
 
+    /// A check of credentials that took time is over.
+    private func authorized(_ stream: Int32, _ refusal: RequestRefusal?) {
+        guard let open = calls[stream], open.isUnderCheck else { return }
+        calls[stream]?.isUnderCheck = false
+        if let refusal {
+            refuse(stream, refusal, ended: open.hasEnded)
+        } else if open.hasEnded {
+            complete(stream)
+        }
+        pump()
+    }
+
     private func complete(_ stream: Int32) {
+        if calls[stream]?.isUnderCheck == true {
+            calls[stream]?.hasEnded = true
+            return
+        }
         guard let open = calls[stream], !open.isAnswered, let body = session.takeBody(of: stream) else { return }
         release(stream)
         do throws(RequestRefusal) {
@@ -136,13 +157,13 @@ extension ServerConnection {
     }
 
     func answer(_ stream: Int32, _ message: [UInt8]) {
-        calls[stream]?.isAnswered = true
+        calls[stream]?.answeredAt = server.worker.now
         session.respond(
             stream, headers: GRPCReplies.okHeaders, body: message, trailers: GRPCReplies.okTrailers)
     }
 
     private func answer(_ stream: Int32, _ reply: HTTPReply, thenReset: Bool = false) {
-        calls[stream]?.isAnswered = true
+        calls[stream]?.answeredAt = server.worker.now
         session.respond(
             stream, headers: reply.headers, body: reply.isHead ? [] : reply.body, thenReset: thenReset)
     }
@@ -156,8 +177,12 @@ extension ServerConnection {
         if let form = open.replyForm {
             answer(stream, HTTPReplies.refusal(refusal, form), thenReset: !ended)
         } else {
-            calls[stream]?.isAnswered = true
+            calls[stream]?.answeredAt = server.worker.now
             session.respond(stream, headers: GRPCReplies.refusal(refusal), thenReset: !ended)
+        }
+        if refusal.endsConnection {
+            session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "bomb")
+            end(.abuse)
         }
     }
 

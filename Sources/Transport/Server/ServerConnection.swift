@@ -30,9 +30,13 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         /// How the client is answered if it speaks OTLP/HTTP; nil for gRPC.
         var replyForm: HTTPReplyForm?
         var startedAt: Int64
-        var isAnswered = false
+        var isAnswered: Bool { answeredAt != nil }
+        var answeredAt: Int64?
         /// Set aside in the memory budget for the message that is coming in.
         var promisedBytes = 0
+        /// Its credentials are being checked.
+        var isUnderCheck = false
+        var hasEnded = false
     }
 
     let server: WorkerServer
@@ -57,8 +61,11 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
     var hasClientLeft = false
     var lastPing: Int64 = .min
     var pingStrikes = 0
-    private var isClosing = false
+    var isClosing = false
     var closeReason = ConnectionCloseReason.client
+    private var flood: FrameFlood
+    /// When a silent connection gave back what memory it can.
+    var trimmedAt: Int64 = .min
 
     /// - Parameter receiver: index into `NodeMetrics.receivers`.
     init(server: WorkerServer, receiver: Int, now: Int64) throws(HTTP2SessionError) {
@@ -68,6 +75,7 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         lastActivity = now
         lastReceived = now
         limits = server.plan.limits[receiver]
+        flood = FrameFlood(limits.idleFrames, now: now)
         http = server.plan.listener(receiver).http
         passThrough = server.plan.listener(receiver).passThrough
         // Connections that were made together must not end together.
@@ -108,6 +116,7 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         calls.removeAll()
         watchers.removeAll()
         server.closed(self, reason: closeReason)
+        server.noteClosed(closeReason, receiver: receiver, address: context.channel.remoteAddress?.shown ?? "unknown")
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -122,6 +131,11 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
             return
         }
         handleEvents()
+        let frames = session.takeFrameCounts()
+        if flood.isFlood(idle: frames.idle, useful: frames.useful, now: lastReceived) {
+            session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "too_many_frames")
+            end(.abuse)
+        }
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
@@ -140,7 +154,8 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(.error)
+        // A client that closes TCP without closing TLS first has left, and that is all.
+        end(TLSFailure.isAbruptEnd(error) && closeReason == .client ? .client : .error)
     }
 
     /// Writes what the session has to say, as far as the peer takes it.

@@ -1,35 +1,85 @@
-/// Every bound of one receiver, in one place.
+/// Every bound of one receiver, in one place. Behind each: its key in the configuration, `(grpc)` for those of the Collector below
+/// `protocols.grpc`, `(limits)` for Tailgate's own below `protocols.grpc.limits`. Durations are nanoseconds.
+///
+/// What exceeds a bound is refused or closed with a reason that is counted: `tailgate_refused_requests_total`,
+/// `tailgate_connections_refused_total`, `tailgate_connections_closed_total`, `tailgate_tls_handshake_failures_total`.
 package struct ServerLimits: Sendable, Equatable {
+    // MARK: messages
+
     /// A message as it comes over the wire, and after inflating. OTLP 1.11 recommends 64 MiB for both.
+    /// (grpc) `max_recv_msg_size_mib`.
     package var maximumMessageBytes = 64 << 20
+    /// A message may inflate to so many times its size on the wire; what is below `inflationFloor` may always. Real traces
+    /// compress 4 to 30 times, zlib's bombs 1000 times. (limits) `max_inflation_ratio`.
+    package var maximumInflationRatio = 100
+    /// Messages that inflate to no more than this are never bombs.
+    package var inflationFloor = 1 << 20
+    /// (grpc) `max_concurrent_streams`.
     package var maximumConcurrentStreams = 256
-    /// Connections of one worker; more are closed at once.
-    package var maximumConnections = 32_768
-    /// Header bytes of one request.
+    /// Header bytes of one request, counted with 32 for every field: so it bounds their number too. (limits)
+    /// `max_header_bytes`.
     package var maximumHeaderBytes = 16 << 10
-    /// From a request's headers to its last byte, nanoseconds.
+
+    // MARK: connections
+
+    /// Connections of the node, all receivers together; never more than its file descriptors allow. (limits)
+    /// `max_connections`, of which the largest counts.
+    package var maximumConnections = 65_536
+    /// Connections of this receiver's clients from one IPv4 address or one IPv6 /64 network. Large, since a whole
+    /// Kubernetes node may share an address. (limits) `max_connections_per_address`.
+    package var maximumConnectionsPerAddress = 16_384
+
+    // MARK: times
+
+    /// From accepting a connection in plain text to its first byte; 0 for no bound. (limits) `first_byte_timeout`.
+    package var firstByteTimeout: Int64 = 30_000_000_000
+    /// From accepting a connection, and again from the begin of its handshake, to the handshake's end; 0 for no bound.
+    /// (limits) `handshake_timeout`.
+    package var handshakeTimeout: Int64 = 10_000_000_000
+    /// From a request's headers to its last byte. (limits) `request_timeout`.
     package var requestTimeout: Int64 = 60_000_000_000
-    /// A connection that takes no answer for this long is closed, nanoseconds.
+    /// A connection that takes no answer for this long is closed, whether it is TCP or HTTP/2 windows that it keeps shut.
+    /// (limits) `write_timeout`.
     package var writeTimeout: Int64 = 30_000_000_000
-    /// From accepting a connection to its first request, nanoseconds; 0 for no bound.
+    /// From the first byte of a connection to its first request; 0 for no bound. (limits) `first_request_timeout`.
     package var firstRequestTimeout: Int64 = 0
-    /// A connection without streams for this long is closed, nanoseconds; 0 for never (gRPC's default).
+    /// A connection without streams for this long is closed; 0 for never (gRPC's default). (grpc)
+    /// `keepalive.server_parameters.max_connection_idle`.
     package var idleTimeout: Int64 = 0
-    /// A connection this old is asked to end (GOAWAY) and its streams are finished, nanoseconds, give or take 10 %; 0 for
-    /// never. Long-lived gRPC connections spread over new nodes that way.
+    /// A connection this old is asked to end (GOAWAY) and its streams are finished, give or take 10 %; 0 for never.
+    /// Long-lived gRPC connections spread over new nodes that way. (grpc)
+    /// `keepalive.server_parameters.max_connection_age`.
     package var maximumConnectionAge: Int64 = 0
-    /// How long those streams may take, nanoseconds; 0 for no bound.
+    /// How long those streams may take; 0 for no bound. (grpc) `keepalive.server_parameters.max_connection_age_grace`.
     package var maximumConnectionAgeGrace: Int64 = 0
-    /// A client that sent nothing for this long is asked for a sign of life, nanoseconds.
+    /// A client that sent nothing for this long is asked for a sign of life. (grpc) `keepalive.server_parameters.time`.
     package var keepaliveTime: Int64 = 7_200_000_000_000
-    /// How long the sign may take, nanoseconds.
+    /// How long the sign may take. (grpc) `keepalive.server_parameters.timeout`.
     package var keepaliveTimeout: Int64 = 20_000_000_000
+
+    // MARK: floods
+
     /// PINGs closer together than this are strikes; more strikes than `maximumPingStrikes` end the connection. Laxer than
-    /// gRPC's own default (5 minutes, 2 strikes), since agents use 10 s.
+    /// gRPC's own default (5 minutes, 2 strikes), since agents use 10 s. (grpc)
+    /// `keepalive.enforcement_policy.min_time`.
     package var minimumPingInterval: Int64 = 5_000_000_000
     package var maximumPingStrikes = 20
-    /// Whether PINGs while no stream is open are fine at that interval too.
+    /// Whether PINGs while no stream is open are fine at that interval too. (grpc)
+    /// `keepalive.enforcement_policy.permit_without_stream`.
     package var permitsPingsWithoutStream = true
+    /// Frames that move nothing (empty DATA, WINDOW_UPDATE, PRIORITY, SETTINGS, PING, unknown ones): so many at once are
+    /// forgiven, and so many for each second and for each frame that does move something. A client beyond that is closed.
+    package var idleFrames = FrameAllowance()
+
+    package init() {}
+}
+
+/// How many HTTP/2 frames that move nothing a connection may send. gRPC clients send about three for each request (window
+/// updates, and a PING that measures the line).
+package struct FrameAllowance: Sendable, Equatable {
+    package var burst = 2000
+    package var perSecond = 100
+    package var perUsefulFrame = 8
 
     package init() {}
 }

@@ -1,5 +1,5 @@
 package import Logging
-package import NIOCore
+internal import NIOCore
 internal import NativeCore
 internal import OTLP
 internal import Telemetry
@@ -14,11 +14,16 @@ package final class WorkerServer {
     private var lastRefusalLog: [RefusalReason: Int64] = [:]
     private var unloggedRefusals: [RefusalReason: Int] = [:]
     private var isShuttingDown = false
+    let handshakes: HandshakePacer
 
     package init(worker: Worker, logger: Logger) {
         self.worker = worker
         self.logger = logger
         plan = worker.plan
+        let waiting = plan.metrics.security.handshakesWaiting
+        handshakes = HandshakePacer(eventLoop: worker.eventLoop, limits: .init()) { [cells = worker.cells] count in
+            cells.set(waiting, count)
+        }
     }
 
     var metrics: IngressMetrics { plan.metrics.ingress }
@@ -27,17 +32,19 @@ package final class WorkerServer {
     /// Connections open now.
     package var connectionCount: Int { connections.count }
 
-    /// Puts a new connection's handlers into its channel. On the worker's loop.
-    package func adopt(_ channel: any Channel, receiver: Int) throws {
+    /// Puts the protocol's handlers into the channel of a connection that the guards let through and whose first bytes are
+    /// here. On the worker's loop.
+    ///
+    /// - Parameter negotiated: what TLS agreed on (ALPN); nil for plain text, or if the client named nothing. The first bytes
+    ///   tell the protocol all the same.
+    func serve(_ channel: any Channel, receiver: Int, address: PeerAddress, negotiated: String?) throws {
         try ListenerPipeline.build(on: channel, server: self, receiver: receiver)
     }
 
-    /// Notes an open connection; false if there are too many.
+    /// Notes a served connection; false if no more are served.
     func opened(_ connection: any ServedConnection) -> Bool {
-        cells.add(metrics.connectionsOpened)
-        cells.add(metrics.connections, 1)
         connections[ObjectIdentifier(connection)] = connection
-        return connections.count <= connection.limits.maximumConnections && !isShuttingDown
+        return !isShuttingDown
     }
 
     func closed(_ connection: any ServedConnection, reason: ConnectionCloseReason) {
@@ -53,10 +60,31 @@ package final class WorkerServer {
         if isShuttingDown { next.announceShutdown() }
     }
 
-    /// The one place where it is checked who sends a request, before its body is read. `headers` are those of the request in
-    /// either version of HTTP, names in lower case. Not asked for a browser's preflight questions, which come without
-    /// credentials. Without authentication everybody may send.
-    func authorize(_ headers: HTTP2Headers, receiver: Int) throws(RequestRefusal) {}
+    /// The one place where it is checked who sends a request, before its body is read. `headers` are those of the request in either
+    /// version of HTTP, names in lower case. Without authentication everybody may send.
+    ///
+    /// Not asked for a browser's preflight questions, which come without credentials. The health service is open to all, since
+    /// probes have none either.
+    /// - Parameter later: told once, on the worker's loop, if the check takes time: why the request is refused, or nil.
+    /// - Returns: false if `later` will be told.
+    func authorize(
+        _ headers: HTTP2Headers, receiver: Int, _ later: @escaping (RequestRefusal?) -> Void
+    ) throws(RequestRefusal) -> Bool {
+        guard let authenticator = plan.security.listeners[receiver].authenticator, !Self.isOpen(headers) else { return true }
+        let loop = worker.eventLoop
+        let later = NIOLoopBound(later, eventLoop: loop)
+        let me = NIOLoopBound(self, eventLoop: loop)
+        let verdict = authenticator.check(headers.first(named: authenticator.headerName)) { verdict in
+            loop.execute { later.value(me.value.refusal(of: verdict, by: authenticator)) }
+        }
+        guard let verdict else { return false }
+        if let refusal = refusal(of: verdict, by: authenticator) { throw refusal }
+        return true
+    }
+
+    private static func isOpen(_ headers: HTTP2Headers) -> Bool {
+        headers.first(":path")?.starts(with: "/grpc.health.v1.Health/".utf8) ?? false
+    }
 
     /// Takes a whole export request, whichever protocol it came in, or says why not.
     func export(
@@ -79,6 +107,22 @@ package final class WorkerServer {
             return try inflater.inflate(body.span.extracting(payloadStart...), as: .gzip, limit: 64 << 10)
         } catch {
             throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid gzip")
+        }
+    }
+
+    /// What a client with these credentials is told; nil if it may go on.
+    func refusal(of verdict: AuthVerdict, by authenticator: RequestAuthenticator) -> RequestRefusal? {
+        switch verdict {
+        case .accepted: nil
+        case .missing:
+            RequestRefusal(
+                .unauthenticated, .unauthenticated, "credentials are missing: the header `\(authenticator.headerName)`",
+                challenge: authenticator.challenge)
+        case .wrong:
+            RequestRefusal(.unauthenticated, .unauthenticated, "wrong credentials", challenge: authenticator.challenge)
+        case .busy:
+            RequestRefusal(
+                .authenticationBusy, .unavailable, "too many passwords are being checked", retryAfter: plan.retryAfter)
         }
     }
 

@@ -17,6 +17,7 @@ package struct NodePlan: Sendable {
     package var listeners: [ListenerSettings] = []
     package var metrics: NodeMetrics
     package var memory: MemoryBudget
+    package var security: SecurityPlan
     /// Names of the destinations, in the order of the ledger's cells.
     package var destinationNames: [String]
     /// Requests are refused while there are `ShardSettings.maximumTraces` traces (`block_on_overflow`); otherwise the oldest
@@ -29,7 +30,8 @@ package struct NodePlan: Sendable {
 
     package init(
         workerCount: Int, hashKeys: HashKeys, shard: ShardSettings, policies: PolicySet, batch: BatchSettings,
-        limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String]
+        limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String],
+        security: SecurityPlan? = nil
     ) {
         self.workerCount = workerCount
         self.hashKeys = hashKeys
@@ -42,6 +44,7 @@ package struct NodePlan: Sendable {
         self.metrics = metrics
         self.memory = memory
         self.destinationNames = destinationNames
+        self.security = security ?? .open(listeners: limits.count)
     }
 
     /// What a receiver speaks.

@@ -14,14 +14,22 @@ package final class ReceivedRequest: Sendable {
     package let version: PolicyVersion
     /// The same request as the version's shadow set sees it.
     package let shadow: RequestIndex?
+    private let memory: MemoryBudget
 
+    /// - Parameter memory: where the request counts while it waits: its body, which no look at the heap may have seen yet, and
+    ///   once more what its spans will take in the segments of their owners.
     package init(
-        body: [UInt8], payloadStart: Int, index: RequestIndex, version: PolicyVersion, shadow: RequestIndex? = nil
+        body: [UInt8], payloadStart: Int, index: RequestIndex, version: PolicyVersion, shadow: RequestIndex? = nil,
+        memory: MemoryBudget
     ) {
+        self.memory = memory
+        memory.promise(2 * body.count)
         self.body = body
         self.payloadStart = payloadStart
         self.index = index
         self.version = version
         self.shadow = shadow
     }
+
+    deinit { memory.promise(-2 * body.count) }
 }

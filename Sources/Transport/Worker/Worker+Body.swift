@@ -30,7 +30,9 @@ extension Worker {
     ) throws(RequestRefusal) -> [UInt8] {
         let ingress = plan.metrics.ingress
         cells.add(coding == .gzip ? ingress.receivedGzipBytes : ingress.receivedDeflateBytes, body.count)
-        let limit = plan.limits[receiver].maximumMessageBytes
+        let limits = plan.limits[receiver]
+        let bomb = max(limits.inflationFloor, (body.count - payloadStart) * limits.maximumInflationRatio)
+        let limit = min(limits.maximumMessageBytes, bomb)
         do {
             let inflated = try inflater.inflate(
                 body.span.extracting(payloadStart...), as: coding == .gzip ? .gzip : .deflate, limit: limit)
@@ -40,8 +42,14 @@ extension Worker {
         } catch let error as InflateError {
             switch error {
             case .tooLarge:
-                throw RequestRefusal(
-                    .inflatedTooLarge, .resourceExhausted, "the message is larger than \(limit) bytes when inflated")
+                let isBomb = bomb < limits.maximumMessageBytes
+                var refusal = RequestRefusal(
+                    .inflatedTooLarge, .resourceExhausted,
+                    isBomb
+                        ? "the message inflates to more than \(limits.maximumInflationRatio) times its size"
+                        : "the message is larger than \(limit) bytes when inflated")
+                refusal.endsConnection = isBomb
+                throw refusal
             case .corrupt, .truncated:
                 throw RequestRefusal(.corruptEncoding, .internal, "the message is not valid \(coding)")
             }

@@ -191,7 +191,7 @@ package final class Worker {
         }
         let request = ReceivedRequest(
             body: body, payloadStart: payloadStart, index: index, version: policies.version,
-            shadow: hasShadow ? shadowIndex : nil)
+            shadow: hasShadow ? shadowIndex : nil, memory: plan.memory)
         index = RequestIndex()
         index.records.reserveCapacity(request.index.records.count)
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {

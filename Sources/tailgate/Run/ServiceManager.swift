@@ -42,11 +42,12 @@ struct ServiceManager: Sendable {
         guard let beatInterval else { return nil }
         return Task {
             repeat {
-                // From then on there are no workers to ask.
-                if gateway.state == .stopped { return }
+                // Once it has stopped there are no workers to ask; a round that is under way then tells how it began.
+                let state = gateway.state
+                if state == .stopped { return }
                 let ledger = await gateway.snapshot().ledger
                 if Task.isCancelled { return }
-                send(["WATCHDOG=1", "STATUS=\(Self.status(ledger, gateway.state))"])
+                send(["WATCHDOG=1", "STATUS=\(Self.status(ledger, state))"])
             } while (try? await Task.sleep(nanoseconds: UInt64(beatInterval))) != nil
         }
     }

@@ -123,11 +123,15 @@ def partial(rejected, message="rejected"):
 
 
 class Backend:
-    """A TraceService on a port of its own. `started=False` leaves the port closed, as if the backend were down."""
+    """A TraceService on a port of its own. `started=False` leaves the port closed, as if the backend were down.
+    With `certificate` (a Pair) it speaks TLS, with `clients` (an Authority) it demands certificates of that authority."""
 
-    def __init__(self, behaviour=None, started=True, max_message_bytes=64 << 20, options=()):
+    def __init__(
+        self, behaviour=None, started=True, max_message_bytes=64 << 20, options=(), certificate=None, clients=None
+    ):
         self.port = free_port()
         self.behaviour = behaviour or accept()
+        self.certificate, self.clients = certificate, clients
         self.options = [
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", max_message_bytes),
@@ -169,7 +173,15 @@ class Backend:
                 ),
             ]
         )
-        server.add_insecure_port(self.endpoint)
+        if self.certificate:
+            credentials = grpc.ssl_server_credentials(
+                [(self.certificate.key, self.certificate.certificate)],
+                self.clients and self.clients.pem,
+                self.clients is not None,
+            )
+            server.add_secure_port(self.endpoint, credentials)
+        else:
+            server.add_insecure_port(self.endpoint)
         self.running = True
         server.start()
         self._server = server

@@ -49,18 +49,23 @@ class Outcome:
 
 
 class RawClient:
-    """One grpcio channel; requests are bytes or messages; failures are values."""
+    """One grpcio channel; requests are bytes or messages; failures are values. With `authority` (a harness Authority) it
+    speaks TLS, with `certificate` (a Pair) it shows one."""
 
-    def __init__(self, port):
-        self.channel = grpc.insecure_channel(
-            f"127.0.0.1:{port}",
-            options=[
-                ("grpc.use_local_subchannel_pool", 1),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.initial_reconnect_backoff_ms", 100),
-                ("grpc.max_reconnect_backoff_ms", 1000),
-            ],
-        )
+    def __init__(self, port, authority=None, certificate=None, host="127.0.0.1"):
+        options = [
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+        ]
+        if authority is None:
+            self.channel = grpc.insecure_channel(f"{host}:{port}", options=options)
+        else:
+            credentials = grpc.ssl_channel_credentials(
+                authority.pem, certificate and certificate.key, certificate and certificate.certificate
+            )
+            self.channel = grpc.secure_channel(f"{host}:{port}", credentials, options=options)
 
     def __enter__(self):
         return self
@@ -100,10 +105,17 @@ class RawClient:
 class SDK:
     """A tracer provider with the OTLP/gRPC exporter, as an application has it."""
 
-    def __init__(self, port, *, gzip=False, service="checkout", timeout=10):
+    def __init__(
+        self, port, *, gzip=False, service="checkout", timeout=10, authority=None, certificate=None, headers=None
+    ):
+        credentials = authority and grpc.ssl_channel_credentials(
+            authority.pem, certificate and certificate.key, certificate and certificate.certificate
+        )
         self.exporter = OTLPSpanExporter(
-            endpoint=f"http://127.0.0.1:{port}",
-            insecure=True,
+            endpoint=f"{'https' if authority else 'http'}://127.0.0.1:{port}",
+            insecure=authority is None,
+            credentials=credentials,
+            headers=headers,
             timeout=timeout,
             compression=grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression,
         )

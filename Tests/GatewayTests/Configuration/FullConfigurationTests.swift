@@ -150,6 +150,8 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(
             problems.all.map(\.keyPath) == [
                 "processors.tail_sampling/shop.num_traces", "processors.tail_sampling/shop.expected_new_traces_per_sec",
+                // An address that other machines reach, without `admin: {auth: ...}`.
+                "service.telemetry.metrics",
             ])
         #expect(!problems.hasErrors)
     }

@@ -50,6 +50,7 @@ let package = Package(
         .target(name: "NativeCore", dependencies: ["CShims", "CRE2"], swiftSettings: house),
         .target(name: "OTLP", swiftSettings: house),
         .target(name: "ConfigTree", swiftSettings: house),
+        .target(name: "ReportText", swiftSettings: house),
         // floor 2
         .target(name: "Telemetry", swiftSettings: house),
         // floor 3
@@ -72,7 +73,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery",
+                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery", "Cluster",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOTLS", package: "swift-nio"),
@@ -85,7 +86,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -96,15 +97,20 @@ let package = Package(
             swiftSettings: house),
         .target(
             name: "LoadTools",
-            dependencies: ["OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            dependencies: ["OTLP", "Telemetry", "ReportText", .product(name: "Histogram", package: "hdrhistogram-swift")],
+            swiftSettings: house),
+        .target(
+            name: "PolicyTools", dependencies: ["NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],
             swiftSettings: house),
         // floor 6
         .executableTarget(
             name: "tailgate",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Delivery", "Transport", "Gateway", "LoadTools",
+                "NativeCore", "OTLP", "ConfigTree", "ReportText", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
+                "Gateway", "LoadTools", "PolicyTools",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -128,7 +134,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Telemetry",
+                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Cluster", "Telemetry",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -136,10 +142,14 @@ let package = Package(
             ], swiftSettings: houseTests),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["Gateway", "ConfigTree", "Transport", "Telemetry"], swiftSettings: houseTests),
+            dependencies: ["Gateway", "ConfigTree", "Cluster", "Transport", "Telemetry"], swiftSettings: houseTests),
+        .testTarget(
+            name: "PolicyToolsTests",
+            dependencies: ["PolicyTools", "Gateway", "NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],
+            swiftSettings: houseTests),
         .testTarget(
             name: "ToolsTests",
-            dependencies: ["LoadTools", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
+            dependencies: ["LoadTools", "ReportText", "OTLP", "Telemetry", .product(name: "Histogram", package: "hdrhistogram-swift")], swiftSettings: houseTests),
     ],
     cxxLanguageStandard: .cxx17
 )

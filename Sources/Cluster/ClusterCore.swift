@@ -27,13 +27,16 @@ package enum ClusterEvent: Sendable, Equatable {
     case policiesAgree
     /// This process was stopped for so many nanoseconds.
     case wasStopped(Int64)
+    /// A peer's hand-off stands still: its traces are decided without what it still has of them.
+    case handoffStalled(String)
     case resolverFails
 }
 
-/// One node's part in the cluster, but for spans: membership, agreement on the ring, shared budgets, policy versions, and until when
-/// traces may be decided. One per node; lanes (`Forwarder`, `HandoffSender`: one pair per worker) do what concerns spans.
+/// One node's part in the cluster, but for spans: membership, agreement on the ring, shared budgets, policy versions, and until
+/// when traces may be decided. One per node; lanes (`Forwarder`, `HandoffSender`: one pair per worker) do what concerns spans.
 ///
-/// A value: events with `now` (monotonic nanoseconds) go in, actions come out. The real node and the simulation drive the same code.
+/// A value: events with `now` (monotonic nanoseconds) go in, actions come out. The real node and the simulation drive the same
+/// code.
 package struct ClusterCore: Sendable {
     package let address: String
     package let incarnation: UInt64
@@ -51,6 +54,9 @@ package struct ClusterCore: Sendable {
     package private(set) var lifecycle: NodeLifecycle = .starting
     /// Hash of the policies in force, 0 unknown. Set by the owner at start and after every reload.
     package var policyHash: UInt64 = 0
+    /// The sum of all lanes' `HandoffSender.progress`; peers hold decisions back while it grows. Set by the owner at least every
+    /// `ClusterSettings.healthInterval` while one of them is not idle.
+    package var handoffProgress: UInt64 = 0
 
     private var sequence: UInt64 = 0
     private var lastTick: Int64
@@ -90,8 +96,8 @@ package struct ClusterCore: Sendable {
     /// Whether clients' requests are taken: there is a ring to route by.
     package var isReady: Bool { ring != nil && lifecycle == .serving }
 
-    /// Whether peers' spans are taken now. Not before there is a ring, and not after this process was stopped for so long that peers have
-    /// routed around it, until one of them has been heard: what then lies in the sockets, they have given to others.
+    /// Whether peers' spans are taken now. Not before there is a ring, and not after this process was stopped for so long that
+    /// peers have routed around it, until one of them has been heard: what then lies in the sockets, they have given to others.
     package func takesFromPeers(now: Int64) -> Bool {
         ring != nil && stoppedAt == nil && now - lastTick < settings.unreachableAfter
     }
@@ -157,6 +163,7 @@ package struct ClusterCore: Sendable {
         status.phase = agreement.phase
         status.wantedVersion = agreement.phase == .settled ? status.ringVersion : agreement.proposalVersion
         status.policyHash = policyHash
+        status.handoffProgress = handoffProgress
         status.knowsPeers = membership.knowsPeers(now: now)
         status.demands = budget.demands
         return status
@@ -212,10 +219,14 @@ package struct ClusterCore: Sendable {
     }
 
     /// A hand-off chunk of a peer was taken in.
-    package mutating func received(_ header: HandoffHeader, now: Int64) { inbound.received(header, now: now) }
+    ///
+    /// - Parameter lateSpans: its spans whose traces had been decided here, 0 for one that was known (`RecentBatches`).
+    package mutating func received(_ header: HandoffHeader, lateSpans: Int, now: Int64) {
+        inbound.received(header, lateSpans: lateSpans, now: now)
+    }
 
-    /// Traces of other owners were found or put into a shard here (`Forwarder.Action.keep`, a chunk by another ring, a chunk that came
-    /// back). Once the cluster agrees on a ring again, a new sweep brings them to their owners.
+    /// Traces of other owners were found or put into a shard here (`Forwarder.Action.keep`, a chunk by another ring, a chunk
+    /// that came back). Once the cluster agrees on a ring again, a new sweep brings them to their owners.
     package mutating func foundForeignTraces() { needsSweep = true }
 
     /// Enters the demand for a shared budget, see `SharedBudget.offered`.
@@ -243,11 +254,12 @@ package struct ClusterCore: Sendable {
             if let ring, ring.members.count > 1 { stoppedAt = now }
             actions.append(.log(.wasStopped(gap)))
         }
-        if let since = stoppedAt, now - since >= settings.maximumHold { stoppedAt = nil }
+        if let since = stoppedAt, now - since >= settings.holdPatience { stoppedAt = nil }
         for peer in membership.expire(now: now) { lost(peer, &actions) }
         membership.track(ring?.members ?? [], now: now)
         for peer in membership.exchangesDue(now: now) { actions.append(.exchange(with: peer)) }
         compareRings(now, &actions)
+        for peer in inbound.takeGivenUp() { actions.append(.log(.handoffStalled(peer))) }
         advance(now, &actions)
         if needsSweep, let ring, isAgreed {
             needsSweep = false

@@ -34,11 +34,16 @@ package struct ClusterSettings: Sendable, Equatable {
     package var removalAgreementTimeout: Int64 = 1 * Self.second
     /// How long a node that is ready waits for the others to be.
     package var readyTimeout: Int64 = 2 * Self.second
-    /// Decisions are held back for so long at most, from the moment peers may route by another ring than we do.
-    package var maximumHold: Int64 = 5 * Self.second
+    /// Decisions are held back for so long without any progress of what they wait for: a peer's hand-off, a ring that peers may
+    /// have put in force, a first word after this process was stopped. While a peer's hand-off gets on, it is waited for.
+    package var holdPatience: Int64 = 5 * Self.second
+    /// No trace is held back for longer than this after it was due, however hand-off gets on. What comes later for a trace
+    /// decided so is counted as split by it (`InboundProgress.splitSpans`). Above `handoffTimeout`: a chunk that nobody takes
+    /// is back by then.
+    package var maximumHold: Int64 = 60 * Self.second
 
-    /// A node that has handed everything over stays for so long to answer repetitions: a peer whose answer got lost would otherwise have
-    /// to give the same spans to somebody else.
+    /// A node that has handed everything over stays for so long to answer repetitions: a peer whose answer got lost would
+    /// otherwise have to give the same spans to somebody else.
     package var leaveLinger: Int64 = 2500 * Self.millisecond
 
     // MARK: forwarding

@@ -12,8 +12,8 @@ package enum ForwardOutcome: Sendable, Equatable {
     case notSent
 }
 
-/// Spans of a lane that went through the forwarder and were answered with OK (or will be, since a part of them is held somewhere).
-/// At every instant: accepted = forwarded + kept + in custody.
+/// Spans of a lane that went through the forwarder and were answered with OK (or will be, since a part of them is held
+/// somewhere). At every instant: accepted = forwarded + kept + in custody.
 package struct ForwardingLedger: Sendable, Equatable {
     package var accepted = 0
     /// Taken by another node.
@@ -31,14 +31,14 @@ package struct ForwardingLedger: Sendable, Equatable {
 /// **A request is answered when every part of it is held by somebody.**
 /// - All owners took theirs: OK.
 /// - Nothing of it is held anywhere (no local spans, every owner refused): it is refused, and nothing is kept.
-/// - Otherwise a refusal would make the client repeat spans that are held, and an OK would be false for the rest. So the rest stays here
-///   *in custody*: the answer is OK, since this node holds the spans, in memory that was set aside before anything was
-///   sent (`hasRoom`), and takes them to their owner as soon as it takes them, to a new owner when the ring changes, or keeps
-///   them itself after `custodyTimeout`.
+/// - Otherwise a refusal would make the client repeat spans that are held, and an OK would be false for the rest. So the rest
+///   stays here *in custody*: the answer is OK, since this node holds the spans, in memory that was set aside before anything
+///   was sent (`hasRoom`), and takes them to their owner as soon as it takes them, to a new owner when the ring changes, or
+///   keeps them itself after `custodyTimeout`.
 ///
 /// **No span is taken twice by a node**: a batch keeps its id through all attempts, and receivers know the ids they took
-/// (`RecentBatches`). An attempt without an answer is repeated to the same peer as long as that answers status
-/// messages; only when it is unreachable the batch goes to another owner. If it was not dead but cut off, the spans are there twice
+/// (`RecentBatches`). An attempt without an answer is repeated to the same peer as long as that answers status messages; only
+/// when it is unreachable the batch goes to another owner. If it was not dead but cut off, the spans are there twice
 /// (`ForwardingLedger.possiblyDuplicated`): losing them would be worse.
 ///
 /// Bounds: `custodyBytes` and `custodyBatches` for all batches, under way or waiting; `maximumInFlight` under way to a peer.
@@ -155,7 +155,8 @@ package struct Forwarder: Sendable {
         return actions
     }
 
-    /// A peer answers no status messages any more, or again. The driver ends what is under way to an unreachable one without reporting it.
+    /// A peer answers no status messages any more, or again. The driver ends what is under way to an unreachable one without
+    /// reporting it.
     package mutating func reachable(_ peer: String, _ isReachable: Bool, now: Int64) -> [Action] {
         var actions: [Action] = []
         if isReachable {
@@ -296,7 +297,8 @@ package struct Forwarder: Sendable {
         guard !unreachable.contains(peer) else { return }
         for number in order {
             guard inFlight[peer] ?? 0 < settings.maximumInFlight else { return }
-            guard let batch = batches[number], batch.peer == peer, batch.deadline == nil, batch.nextAttempt <= now else { continue }
+            guard let batch = batches[number], batch.peer == peer, batch.deadline == nil, batch.nextAttempt <= now
+            else { continue }
             attempt(number, now, &actions)
         }
     }

@@ -18,7 +18,8 @@ package struct HandoffHeader: Sendable, Equatable {
     package var frontier: Int64
     /// The lane has handed everything over that it had to for this ring.
     package var isLast: Bool
-    /// From the moment at which the chunk was put together to the one at which it was sent, nanoseconds: its times are so much older.
+    /// From the moment at which the chunk was put together to the one at which it was sent, nanoseconds: its times are so much
+    /// older.
     package var heldFor: Int64 = 0
 
     /// The chunk's identity for `RecentBatches`: hand-off counts apart from forwarding.
@@ -63,7 +64,8 @@ package struct HandoffDecision: Sendable, Equatable {
 
 /// A chunk of hand-off: traces with all their spans, or decisions.
 ///
-/// Wire format (field number: contents), `/tailgate.v1.Peer/Handoff`; the answer is empty, with gRPC status OK when the chunk is held:
+/// Wire format (field number: contents), `/tailgate.v1.Peer/Handoff`; the answer is empty, with gRPC status OK when the chunk
+/// is held:
 ///
 ///     1: format, 1                  8: ring epoch
 ///     2: sender's address           9: frontier, milliseconds, zigzag

@@ -11,11 +11,12 @@ package struct HandoffLedger: Sendable, Equatable {
 
 /// Brings the buffered traces and the decisions that moved to another owner there. One per lane (worker).
 ///
-/// The driver sweeps over its shard in order of deadlines (`Shard.beginSweep`, `sweep...`) as long as `allowance` is above zero, puts
-/// what moved into a chunk builder for each peer, and gives finished chunks to `enqueue`; first all decisions, then the traces.
-/// A chunk is held here until its receiver has acknowledged it, and repeated under the same identity (`RecentBatches`) until
-/// then. If the peer leaves the ring unreachable, its chunks come back (`.takeBack`), and the next sweep finds their traces in the
-/// shard again. When the sweep is complete and everything acknowledged, every member hears that it was the last.
+/// The driver sweeps over its shard in order of deadlines (`Shard.beginSweep`, `sweep...`) as long as `allowance` is above
+/// zero, puts what moved into a chunk builder for each peer, and gives finished chunks to `enqueue`; first all decisions, then
+/// the traces. A chunk is held here until its receiver has acknowledged it, and repeated under the same identity
+/// (`RecentBatches`) until then. If the peer leaves the ring unreachable, its chunks come back (`.takeBack`), and the next
+/// sweep finds their traces in the shard again. When the sweep is complete and everything acknowledged, every member hears that
+/// it was the last.
 ///
 /// While a sweep is going on, the shard decides nothing beyond `frontier`: traces that moved are decided by their new owner.
 /// Bounds: `handoffWindowBytes` of chunks held (and one chunk), `handoffBandwidth`.
@@ -59,6 +60,9 @@ package struct HandoffSender: Sendable {
     /// Spans of chunks held.
     package private(set) var heldSpans = 0
     package private(set) var ledger = HandoffLedger()
+    /// Counts up with every slice of a sweep that saw something and with every chunk that was acknowledged or came back: peers
+    /// wait for this lane while it grows.
+    package private(set) var progress: UInt64 = 0
     /// Whether the driver has to go on with its sweep.
     package private(set) var isSweeping = false
     /// Whether the members still have to hear that this lane is done.
@@ -132,10 +136,15 @@ package struct HandoffSender: Sendable {
     }
 
     /// The driver's sweep got so far: all moved decisions, and all moved traces due before `frontier`, are in chunks.
+    ///
+    /// - Complexity: O(1).
     package mutating func swept(frontier: Int64) {
         isSweptDecisions = true
         sweptUpTo = max(sweptUpTo, frontier)
     }
+
+    /// The driver's sweep looked at something more, whether it had moved or not.
+    package mutating func sweptSlice() { progress &+= 1 }
 
     /// The driver's sweep has seen everything.
     package mutating func sweepEnded(now: Int64) -> [Action] {
@@ -159,6 +168,7 @@ package struct HandoffSender: Sendable {
         var wish: Int64 = 0
         switch outcome {
         case .taken:
+            progress &+= 1
             chunks[id] = chunk
             drop(id)
             ledger.handedOff += chunk.spans
@@ -243,6 +253,7 @@ package struct HandoffSender: Sendable {
         guard let chunk = chunks[number] else { return }
         drop(number)
         if chunk.isLast { return }
+        progress &+= 1
         ledger.returned += chunk.spans
         if chunk.isUncertain || chunk.deadline != nil { ledger.possiblyDuplicated += chunk.spans }
         actions.append(.takeBack(chunk.chunk.aged(by: now - chunk.createdAt), spans: chunk.spans))

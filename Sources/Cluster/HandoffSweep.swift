@@ -1,6 +1,7 @@
 package import OTLP
 
-/// A shard, as a sweep sees it: what `Sampling.Shard` offers, so that hand-off needs not know it. The conformance is the driver's.
+/// A shard, as a sweep sees it: what `Sampling.Shard` offers, so that hand-off needs not know it. The conformance is the
+/// driver's.
 package protocol HandoffSource: ~Copyable {
     associatedtype Cursor: Sendable
     associatedtype Moved: Sendable
@@ -13,7 +14,8 @@ package protocol HandoffSource: ~Copyable {
     mutating func nextMoved(_ cursor: inout Cursor, limit: Int, now: Int64, isMoved: (TraceID) -> Bool) -> Moved?
     /// What the new owner has to know of a trace, when it is due (monotonic nanoseconds), and how many spans it has.
     func describe(_ trace: Moved, now: Int64) -> (trace: HandoffTrace, deadline: Int64, spans: Int)
-    /// Calls for the span number `position` of the trace that `nextMoved` gave last: group hash, resource header, scope header, span.
+    /// Calls for the span number `position` of the trace that `nextMoved` gave last: group hash, resource header, scope header,
+    /// span.
     func withSpan(_ position: Int, _ body: (UInt64, Span<UInt8>, Span<UInt8>, Span<UInt8>) -> Void)
     /// Forgets a trace whose spans have been read.
     mutating func release(_ trace: Moved)
@@ -22,7 +24,8 @@ package protocol HandoffSource: ~Copyable {
     func hasEnded(_ cursor: Cursor) -> Bool
 }
 
-/// Takes what moved out of a shard, in slices, and packs it into chunks for its new owners. One per lane, beside its `HandoffSender`.
+/// Takes what moved out of a shard, in slices, and packs it into chunks for its new owners. One per lane, beside its
+/// `HandoffSender`.
 package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
     /// Decisions or traces that are looked at between two looks at what is left of a slice.
     private static var step: Int { 64 }
@@ -47,8 +50,8 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
         hasMoreDecisions = true
     }
 
-    /// Goes on for a slice: as far as the sender's allowance goes, and at most `limit` decisions and traces. Call every turn while
-    /// `HandoffSender.isSweeping`.
+    /// Goes on for a slice: as far as the sender's allowance goes, and at most `limit` decisions and traces. Call every turn
+    /// while `HandoffSender.isSweeping`.
     ///
     /// - Complexity: O(limit), and the bytes of what moved are copied once.
     package mutating func advance(
@@ -86,6 +89,7 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
             builders[owner] = builder
         }
         flush(&sender, now, &actions)
+        if left < limit { sender.sweptSlice() }
         if !hasMoreDecisions { sender.swept(frontier: source.frontier(cursor)) }
         if source.hasEnded(cursor) {
             self.cursor = nil

@@ -19,8 +19,8 @@ package struct RingMember: Hashable, Sendable, Comparable {
 
 /// Which node owns which trace: a pure function of the member list, the same on every node.
 ///
-/// The space of trace ids is cut into 2^17 slots by a fixed, public hash of the 16 bytes; each slot goes to the member with the highest
-/// score for it (rendezvous hashing: Thaler and Ravishankar, 1998) that has room (bounded loads: Mirrokni, Thorup and
+/// The space of trace ids is cut into 2^17 slots by a fixed, public hash of the 16 bytes; each slot goes to the member with the
+/// highest score for it (rendezvous hashing: Thaler and Ravishankar, 1998) that has room (bounded loads: Mirrokni, Thorup and
 /// Zadimoghaddam, 2018). Room is the member's fair share and 4 %, so:
 /// - max/mean of the owned key space is at most 1.04 by construction, for any number of members and any names;
 /// - a join moves slots to the new member only, a leave moves the leaver's only, but for slots whose best member is full. With
@@ -28,8 +28,8 @@ package struct RingMember: Hashable, Sendable, Comparable {
 ///   few: less than 0.2 % of the space beyond what must move (tested for all sizes). Beyond 50 members this grows; the balance
 ///   still holds.
 ///
-/// A member of weight w draws w scores and the best one counts, so that its chance is w times as high; all is integer arithmetic and equal
-/// on every machine.
+/// A member of weight w draws w scores and the best one counts, so that its chance is w times as high; all is integer
+/// arithmetic and equal on every machine.
 ///
 /// The hash is public on purpose: every node and every tool must compute the same owner. Who can choose trace ids can aim them
 /// at one node, as with every sharded system whose members do not share a secret. Inside a node the worker is chosen by

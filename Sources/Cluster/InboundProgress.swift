@@ -1,9 +1,26 @@
+/// Why decisions were no longer held back for hand-off. The traces of which spans came after that are split, and counted by it.
+package enum HoldEnd: UInt8, Sendable, CaseIterable {
+    /// The peer's hand-off made no progress for `ClusterSettings.holdPatience`.
+    case noProgress
+    /// The traces had been held for `ClusterSettings.maximumHold`.
+    case maximumHold
+    /// Nothing was held for: the spans came from a peer that was not waited for, or late by a chunk's time-out.
+    case notHeld
+}
+
 /// How far the hand-off towards this node has come: until when traces may be decided.
 ///
-/// After a ring change the spans of one trace may be on two nodes for a moment: the old owner's, and those that already came to the
-/// new one. Hand-off goes oldest first, and every chunk says how far its sender has come; a node decides no trace that is due
-/// later than the slowest of its peers has got. A peer is done when it has put our ring in force and said that its hand-off
-/// for it is complete. All of it is bounded by `maximumHold`.
+/// After a ring change the spans of one trace may be on two nodes for a moment: the old owner's, and those that already
+/// came to the new one. Hand-off goes oldest first, and every chunk says how far its sender has come; a node decides no
+/// trace that is due later than the slowest of its peers has got. A peer is done when it has put our ring in force and
+/// said that its hand-off for it is complete.
+///
+/// However long hand-off takes, it is waited for while it gets on: every status of a peer counts what its hand-off has done
+/// (`PeerStatus.handoffProgress`), also towards others. Two bounds:
+/// - A peer whose count, ring and phase have all stood still for `holdPatience` is not waited for until they move again.
+/// - No trace is held for longer than `maximumHold` after it was due.
+///
+/// Spans that come for traces decided under one of them are counted in `splitSpans`, by which one it was.
 package struct InboundProgress: Sendable {
     private struct LaneProgress: Sendable {
         var epoch: UInt64
@@ -19,14 +36,52 @@ package struct InboundProgress: Sendable {
         var lanes: [LaneProgress?]
     }
 
+    /// What moves while a peer's part of a ring change gets on.
+    private struct Sign: Sendable, Equatable {
+        var incarnation: UInt64
+        var ringVersion: UInt64
+        var ringEpoch: UInt64
+        var phase: AgreementPhase
+        var progress: UInt64
+
+        init(_ status: PeerStatus) {
+            incarnation = status.incarnation
+            ringVersion = status.ringVersion
+            ringEpoch = status.ringEpoch
+            phase = status.phase
+            progress = status.handoffProgress
+        }
+    }
+
+    /// A peer that is waited for.
+    private struct Wait: Sendable {
+        var sign: Sign
+        /// Since when the sign has been what it is.
+        var since: Int64
+        var isGivenUp = false
+    }
+
     private let settings: ClusterSettings
     private var senders: [String: Sender] = [:]
+    private var waits: [String: Wait] = [:]
     private var unsettledSince: Int64?
+    /// The last bound that let traces be decided before their spans were here, until all is settled again.
+    private var ended: HoldEnd = .notHeld
+    /// Peers given up and not reported by `takeGivenUp` yet.
+    private var givenUp: [String] = []
+    /// Spans that were handed over after their trace had been decided here, by `HoldEnd`.
+    private var splits = [Int](repeating: 0, count: HoldEnd.allCases.count)
 
     package init(_ settings: ClusterSettings) { self.settings = settings }
 
     /// A chunk was taken.
-    mutating func received(_ header: HandoffHeader, now: Int64) {
+    ///
+    /// - Parameter lateSpans: its spans whose traces had been decided here.
+    mutating func received(_ header: HandoffHeader, lateSpans: Int, now: Int64) {
+        if lateSpans > 0 {
+            let end: HoldEnd = waits[header.sender]?.isGivenUp == true ? .noProgress : ended
+            splits[Int(end.rawValue)] += lateSpans
+        }
         guard header.laneCount > 0, header.laneCount <= 1024, header.lane < header.laneCount,
             senders[header.sender] != nil || senders.count < ClusterLimits.maximumMembers
         else { return }
@@ -50,8 +105,20 @@ package struct InboundProgress: Sendable {
         senders[header.sender] = sender
     }
 
+    /// Spans that were handed over after their trace had been decided here.
+    package func splitSpans(_ end: HoldEnd) -> Int { splits[Int(end.rawValue)] }
+
     /// A peer is gone or unreachable: nothing more is expected of it.
-    mutating func forget(_ address: String) { senders[address] = nil }
+    mutating func forget(_ address: String) {
+        senders[address] = nil
+        waits[address] = nil
+    }
+
+    /// The peers that were given up since the last call.
+    mutating func takeGivenUp() -> [String] {
+        defer { givenUp = [] }
+        return givenUp
+    }
 
     /// Whether the peer has the ring in force and has handed over all that it had to for it.
     func isSettled(_ status: PeerStatus, ringVersion: UInt64) -> Bool {
@@ -63,19 +130,50 @@ package struct InboundProgress: Sendable {
     }
 
     /// Until when traces may be decided; `.max`: no limit. `peers`: the statuses of all reachable peers that have a ring.
+    ///
+    /// - Complexity: O(peers × lanes).
     mutating func limit(peers: [PeerStatus], ringVersion: UInt64, now: Int64) -> Int64 {
         var limit = Int64.max
-        for status in peers where !isSettled(status, ringVersion: ringVersion) {
-            limit = min(limit, frontier(status, ringVersion: ringVersion))
+        var isUnsettled = false
+        for status in peers {
+            if isSettled(status, ringVersion: ringVersion) {
+                waits[status.address] = nil
+                continue
+            }
+            isUnsettled = true
+            if isWaitedFor(status, now: now) { limit = min(limit, frontier(status, ringVersion: ringVersion)) }
         }
-        guard limit != .max else {
+        guard isUnsettled else {
             unsettledSince = nil
+            ended = .notHeld
             return .max
         }
         let since = unsettledSince ?? now
         unsettledSince = since
-        if now - since >= settings.maximumHold { return .max }
-        return max(limit, since)
+        guard limit != .max else { return .max }
+        // What was due before the change is complete here.
+        limit = max(limit, since)
+        let bound = now - settings.maximumHold
+        guard bound > limit else { return limit }
+        ended = .maximumHold
+        return bound
+    }
+
+    /// Whether the peer's hand-off gets on, or has not stood still for too long.
+    private mutating func isWaitedFor(_ status: PeerStatus, now: Int64) -> Bool {
+        let sign = Sign(status)
+        guard var wait = waits[status.address], wait.sign == sign else {
+            waits[status.address] = Wait(sign: sign, since: now)
+            return true
+        }
+        guard now - wait.since >= settings.holdPatience else { return true }
+        if !wait.isGivenUp {
+            wait.isGivenUp = true
+            waits[status.address] = wait
+            givenUp.append(status.address)
+            ended = .noProgress
+        }
+        return false
     }
 
     private func frontier(_ status: PeerStatus, ringVersion: UInt64) -> Int64 {

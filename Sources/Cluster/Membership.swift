@@ -22,8 +22,8 @@ package enum PeerState: String, Sendable, CaseIterable {
 
 /// Who belongs to the cluster: the resolver's list joined with what peers answer.
 ///
-/// A value without clock or I/O. Law: nothing that a resolver says or fails to say empties the list, and only health takes a listed
-/// member out of the ring. `wanted` says which members the ring should have now; `RingAgreement` brings it into force.
+/// A value without clock or I/O. Law: nothing that a resolver says or fails to say empties the list, and only health takes a
+/// listed member out of the ring. `wanted` says which members the ring should have now; `RingAgreement` brings it into force.
 package struct Membership: Sendable {
     package struct Peer: Sendable {
         package let address: String
@@ -236,8 +236,8 @@ package struct Membership: Sendable {
 
     /// The members that the ring should have, sorted: those who are listed, answer, know their own peers, and do not leave.
     ///
-    /// Empty only if this node is leaving and there is nobody else. A node that is not listed (Kubernetes lists pods when they are
-    /// ready) is no member, but routes to those who are; without any it stands for itself.
+    /// Empty only if this node is leaving and there is nobody else. A node that is not listed (Kubernetes lists pods when they
+    /// are ready) is no member, but routes to those who are; without any it stands for itself.
     package func wanted(lifecycle: NodeLifecycle, weight: UInt8, now: Int64) -> [RingMember] {
         var members: [RingMember] = []
         for (address, entry) in listed where address != self.address {

@@ -30,6 +30,7 @@ package enum AgreementPhase: UInt8, Sendable, CaseIterable {
 ///     5: lifecycle        11: hash of the policy set in force
 ///     6: weight           12: 1 if it knows its peers
 ///                         13: (repeated) a budget: 8 bytes id, varint demand in thousandths per second
+///                         14: what its hand-off has done, a count
 package struct PeerStatus: Sendable, Equatable {
     package var address: String
     /// Drawn when the process starts: tells a restarted node from the one before.
@@ -49,6 +50,8 @@ package struct PeerStatus: Sendable, Equatable {
     package var knowsPeers = false
     /// `PolicySet.contentHash`, folded to 64 bits; 0 unknown.
     package var policyHash: UInt64 = 0
+    /// Counts up with all that its hand-off does, on all lanes and towards everybody (`HandoffSender.progress`).
+    package var handoffProgress: UInt64 = 0
     /// What it would let through of each shared budget if there were no limit, units per second.
     package var demands: [BudgetDemand] = []
 
@@ -73,6 +76,7 @@ package struct PeerStatus: Sendable, Equatable {
         output.appendField(10, varint: UInt64(phase.rawValue))
         output.appendField(11, varint: policyHash)
         output.appendField(12, varint: knowsPeers ? 1 : 0)
+        output.appendField(14, varint: handoffProgress)
         for demand in demands.prefix(ClusterLimits.maximumBudgets) {
             var entry: [UInt8] = []
             entry.appendWord(demand.id)
@@ -105,6 +109,7 @@ package struct PeerStatus: Sendable, Equatable {
                 phase = known
             case (11, .number(let value)): policyHash = value
             case (12, .number(let value)): knowsPeers = value != 0
+            case (14, .number(let value)): handoffProgress = value
             case (13, .bytes(let range)):
                 guard demands.count < ClusterLimits.maximumBudgets else { throw .tooLarge }
                 var entry = PeerFieldReader(bytes, range)

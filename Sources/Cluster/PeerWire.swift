@@ -12,8 +12,8 @@ package enum PeerMessageError: Error, Equatable, Sendable {
     case unsupportedFormat
 }
 
-/// Peer messages are written in protobuf's wire format, with varints (0) and byte strings (2) only; unknown fields are skipped, so
-/// that a later release can add some.
+/// Peer messages are written in protobuf's wire format, with varints (0) and byte strings (2) only; unknown fields are skipped,
+/// so that a later release can add some.
 struct PeerFieldReader {
     enum Value {
         case number(UInt64)

@@ -14,8 +14,8 @@ package struct BatchID: Hashable, Sendable {
     }
 }
 
-/// The batches that this node has taken lately, so that none is taken twice: one for the whole node, since a repetition may come over another
-/// connection.
+/// The batches that this node has taken lately, so that none is taken twice: one for the whole node, since a repetition may
+/// come over another connection.
 ///
 /// Exact as long as a sender repeats nothing that is more than `window` batches old; senders see to that
 /// (`ClusterSettings.custodyBatches`). Memory: 512 bytes and what is under way for each of at most `maximumSenders` counters.
@@ -27,8 +27,8 @@ package struct RecentBatches: Sendable {
     package enum Standing: Sendable, Equatable {
         /// Never seen, or refused before: take it, then say `finish`.
         case new
-        /// Its first copy is being worked on: answer "not yet" (gRPC ABORTED), which the sender takes for `ForwardOutcome.unknown` and asks
-        /// again. Never a refusal: the first copy may be taken after all.
+        /// Its first copy is being worked on: answer "not yet" (gRPC ABORTED), which the sender takes for
+        /// `ForwardOutcome.unknown` and asks again. Never a refusal: the first copy may be taken after all.
         case pending
         /// It is held or was held here: answer OK and do nothing.
         case taken

@@ -1,16 +1,16 @@
 /// Brings a new ring into force on all nodes at about the same time, without leader or votes.
 ///
-/// While two nodes route by different rings, a trace could be decided by two of them. So a change takes two steps, each a round of
-/// status messages:
+/// While two nodes route by different rings, a trace could be decided by two of them. So a change takes two steps, each a round
+/// of status messages:
 /// 1. *proposed*: a node says which ring it wants, and waits until all others want the same. Resolvers may take seconds to
 ///    show all nodes the same list; meanwhile nothing changes.
 /// 2. *ready*: it has seen that, and holds its decisions back. When all others are ready (or have the ring in force), it puts
 ///    the ring in force. So whoever routes by the new ring knows that every old owner holds its decisions, until the old
 ///    owner has handed over what moved.
 ///
-/// Unreachable nodes are not waited for, and nobody is waited for longer than the time-outs: then nodes go on alone, which at worst splits
-/// traces of that moment (spans are still forwarded on, at most twice). Nodes with contradictory lists end up with different rings;
-/// that is shown and warned of.
+/// Unreachable nodes are not waited for, and nobody is waited for longer than the time-outs: then nodes go on alone, which at
+/// worst splits traces of that moment (spans are still forwarded on, at most twice). Nodes with contradictory lists end up with
+/// different rings; that is shown and warned of.
 package struct RingAgreement: Sendable {
     /// What another node says, as far as agreement goes.
     package struct Participant: Sendable {
@@ -94,12 +94,12 @@ package struct RingAgreement: Sendable {
         }
     }
 
-    /// The ring in force is the wanted one (again). If others may have gone on to what was proposed, the hold stays until its time is
-    /// over.
+    /// The ring in force is the wanted one (again). If others may have gone on to what was proposed, the hold stays until its
+    /// time is over.
     private mutating func settle(_ now: Int64) -> Step {
         differingSince = nil
         candidate = []
-        if let since = holdsSince, now - since >= settings.maximumHold { holdsSince = nil }
+        if let since = holdsSince, now - since >= settings.holdPatience { holdsSince = nil }
         guard phase != .settled else { return .none }
         phase = .settled
         proposal = []
@@ -108,6 +108,6 @@ package struct RingAgreement: Sendable {
 
     /// Ends a hold that has lasted too long.
     mutating func expireHold(now: Int64) {
-        if let since = holdsSince, now - since >= settings.maximumHold, phase != .ready { holdsSince = nil }
+        if let since = holdsSince, now - since >= settings.holdPatience, phase != .ready { holdsSince = nil }
     }
 }

@@ -13,11 +13,11 @@ package struct BudgetDemand: Sendable, Equatable {
 
 /// Rates for the whole cluster (`scope: cluster`): each node gets the share of the goal that its demand has in the demand of all.
 ///
-/// Nodes tell each other their demand with every status message. With d_i the demand of node i and D their sum, node i may let through
-/// goal x d_i / D. While D is above the goal, every node uses its whole share and the total is the goal; while D is below, every
-/// share is more than its node needs. So the total follows the goal whatever the skew, and what one node does not need others
-/// have. Every node keeps at least 1 % of an even share, so that one that was idle can begin before its first report has gone round.
-/// Reports older than `budgetReportAge` do not count: after a cut each side has the whole goal.
+/// Nodes tell each other their demand with every status message. With d_i the demand of node i and D their sum, node i may let
+/// through goal x d_i / D. While D is above the goal, every node uses its whole share and the total is the goal; while D is
+/// below, every share is more than its node needs. So the total follows the goal whatever the skew, and what one node does not
+/// need others have. Every node keeps at least 1 % of an even share, so that one that was idle can begin before its first
+/// report has gone round. Reports older than `budgetReportAge` do not count: after a cut each side has the whole goal.
 package struct SharedBudget: Sendable {
     private struct Own: Sendable {
         var offered: Double

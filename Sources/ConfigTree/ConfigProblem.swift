@@ -57,7 +57,9 @@ package final class ConfigProblems {
     package var errors: [ConfigProblem] { all.filter { $0.severity == .error } }
     package var warnings: [ConfigProblem] { all.filter { $0.severity == .warning } }
 
-    private func add(_ problem: ConfigProblem) {
+    /// Adds what was found elsewhere.
+    package func add(_ problem: ConfigProblem) {
+        if problem.severity == .error { hasErrors = true }
         if all.count < Self.limit {
             all.append(problem)
         } else if all.count == Self.limit {

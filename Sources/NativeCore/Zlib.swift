@@ -98,6 +98,60 @@ package enum DeflateWrapping: Sendable {
     }
 }
 
+/// Expands a gzip stream piece by piece (RFC 1952, several members allowed): for files of any size.
+@safe package struct StreamInflater: ~Copyable {
+    private static let scratchBytes = 256 << 10
+    private let stream: UnsafeMutablePointer<z_stream>
+    private let scratch: UnsafeMutablePointer<UInt8>
+    /// Whether what was taken so far is whole members and nothing more.
+    package private(set) var isAtMemberEnd = true
+
+    package init() {
+        unsafe stream = .allocate(capacity: 1)
+        unsafe stream.initialize(to: z_stream())
+        unsafe scratch = .allocate(capacity: StreamInflater.scratchBytes)
+        let code = unsafe tg_inflate_init(stream, 31)
+        precondition(code == Z_OK, "zlib has no memory to start with")
+    }
+
+    deinit {
+        unsafe inflateEnd(stream)
+        unsafe scratch.deallocate()
+        unsafe stream.deallocate()
+    }
+
+    /// Appends what the next piece of the stream expands to: at most about 1,032 times its size.
+    package mutating func inflate(_ bytes: Span<UInt8>, into output: inout [UInt8]) throws(InflateError) {
+        var isCorrupt = false
+        unsafe bytes.withUnsafeBufferPointer { input in
+            guard let start = input.baseAddress, input.count > 0 else { return }
+            unsafe stream.pointee.next_in = UnsafeMutablePointer(mutating: start)
+            unsafe stream.pointee.avail_in = UInt32(truncatingIfNeeded: input.count)
+            while true {
+                if isAtMemberEnd {
+                    guard unsafe stream.pointee.avail_in > 0 else { return }
+                    unsafe inflateReset(stream)
+                    isAtMemberEnd = false
+                }
+                unsafe stream.pointee.next_out = scratch
+                unsafe stream.pointee.avail_out = UInt32(StreamInflater.scratchBytes)
+                let code = unsafe CShims.inflate(stream, Z_NO_FLUSH)
+                let produced = unsafe StreamInflater.scratchBytes - Int(stream.pointee.avail_out)
+                unsafe output.append(contentsOf: UnsafeBufferPointer(start: scratch, count: produced))
+                switch code {
+                case Z_STREAM_END: isAtMemberEnd = true
+                case Z_OK, Z_BUF_ERROR:
+                    if unsafe stream.pointee.avail_in == 0 && produced < StreamInflater.scratchBytes { return }
+                default:
+                    isCorrupt = true
+                    return
+                }
+            }
+        }
+        if isCorrupt { throw .corrupt }
+    }
+}
+
 /// Compresses whole messages to gzip; one per worker, reused (about 270 KB).
 @safe package struct Deflater: ~Copyable {
     private let stream: UnsafeMutablePointer<z_stream>

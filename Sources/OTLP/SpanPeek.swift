@@ -97,3 +97,24 @@ package enum SpanPeek {
         return bytes.array(range.lowerBound..<end)
     }
 }
+
+extension SpanPeek {
+    /// The start of a request's first span, Unix nanoseconds; nil if it has none or says 0.
+    package static func firstStart(ofRequest request: Span<UInt8>) -> UInt64? {
+        guard let resourceSpans = first(0x0a, in: request, 0..<request.count),
+            let scopeSpans = first(0x12, in: request, resourceSpans), let span = first(0x12, in: request, scopeSpans)
+        else { return nil }
+        var reader = FieldReader(request, span)
+        while let field = try? reader.next() {
+            if field.tag == 0x39 { return field.value == 0 ? nil : field.value }
+        }
+        return nil
+    }
+
+    /// The first length-delimited field with this tag.
+    private static func first(_ tag: UInt64, in bytes: Span<UInt8>, _ range: Range<Int>) -> Range<Int>? {
+        var reader = FieldReader(bytes, range)
+        while let field = try? reader.next() { if field.tag == tag { return field.payload } }
+        return nil
+    }
+}

@@ -181,6 +181,8 @@ package struct Shard: ~Copyable {
 
     /// Traces that wait for their decision, and sampled ones that have not been read to their end.
     package var traceCount: Int { table.count - tombstones }
+    /// What each policy said of the trace that was decided last; nil: it was not asked.
+    package var lastVerdicts: [PolicyVerdict?] { context.verdicts }
     /// Traces that wait for their decision.
     package var pendingTraces: Int { traceCount - large.count }
     /// Bytes of memory that segments (those kept for reuse too), tables and caches hold.

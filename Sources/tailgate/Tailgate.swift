@@ -19,7 +19,7 @@ struct Tailgate: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            RunCommand.self, ValidateCommand.self, ConfigCommand.self, ProbeCommand.self, SizeCommand.self, LoadCommand.self,
-            SinkCommand.self, DemoCommand.self,
+            RunCommand.self, ValidateCommand.self, ConfigCommand.self, ProbeCommand.self, SizeCommand.self, RingCommand.self,
+            LoadCommand.self, SinkCommand.self, DemoCommand.self, PolicyCommand.self, ExplainCommand.self,
         ])
 }

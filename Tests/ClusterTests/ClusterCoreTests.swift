@@ -156,7 +156,8 @@ final class SmallCluster {
         #expect(cluster.mayLeave("a", isEmpty: true, at: cluster.now))
     }
 
-    /// Between ready and activated, and until everybody has handed over, decisions wait; for at most `maximumHold`.
+    /// Between ready and activated, and until everybody has handed over, decisions wait; a peer that stands still is waited for
+    /// for `holdPatience`.
     @Test func decisionsWaitForTheHandOff() throws {
         let cluster = Self.three()
         let activated = cluster.now
@@ -170,7 +171,7 @@ final class SmallCluster {
                 sender: peer, incarnation: core.incarnation, lane: 0, laneCount: 1, sequence: 1,
                 ringVersion: core.ring?.version ?? 0, ringEpoch: core.ringEpoch, frontier: 300 * millisecond,
                 isLast: peer == "c")
-            cluster.cores["a"]?.received(header, now: cluster.now)
+            cluster.cores["a"]?.received(header, lateSpans: 0, now: cluster.now)
         }
         // b has come 300 ms further than now: nothing due by now is held back.
         #expect(cluster.limit("a", at: cluster.now) == cluster.now)

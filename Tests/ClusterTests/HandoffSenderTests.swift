@@ -142,6 +142,25 @@ import Testing
         #expect(run.sent.count < 25)
     }
 
+    /// What peers wait for: it grows with what is swept, acknowledged or given back, and with nothing else.
+    @Test func progressCountsOnlyWhatGetsOn() {
+        var run = Run { _ in }
+        run.take(run.sender.ringChanged(ring("a:1", "b:1"), epoch: 1, now: 0))
+        run.sender.sweptSlice()
+        #expect(run.sender.progress == 1)
+        run.enqueue("b:1", deadline: 9 * second, filler: 10)
+        run.sender.swept(frontier: second)
+        #expect(run.sender.progress == 1)
+        run.complete(0, .refused(retryAfter: 0))
+        #expect(run.sender.progress == 1)
+        run.tick(run.now + 200 * millisecond)
+        #expect(run.sent.count == 2 && run.sender.progress == 1)
+        run.complete(1, .taken)
+        #expect(run.sender.progress == 2)
+        run.complete(1, .taken)
+        #expect(run.sender.progress == 2)
+    }
+
     @Test func handOffIsPacedAndBounded() {
         var run = Run {
             $0.handoffBandwidth = 10_000

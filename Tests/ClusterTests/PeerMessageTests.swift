@@ -29,6 +29,7 @@ struct SeededGenerator: RandomNumberGenerator {
         status.phase = .ready
         status.knowsPeers = true
         status.policyHash = 77
+        status.handoffProgress = .max
         status.demands = [BudgetDemand(id: 5, perSecond: 1234.5), BudgetDemand(id: .max, perSecond: 0)]
         return status
     }

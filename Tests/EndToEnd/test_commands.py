@@ -21,7 +21,7 @@ def test_version():
     assert re.search(r"\d+\.\d+", result.stdout)
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("validate",), ("config",), ("demo",), ("load",), ("sink",), ("probe",), ("size",)])
+@pytest.mark.parametrize("command", [(), ("run",), ("validate",), ("config",), ("demo",), ("load",), ("sink",), ("probe",), ("size",), ("ring",)])
 def test_help(command):
     result = tailgate(*command, "--help")
     assert result.returncode == 0

@@ -112,6 +112,7 @@ final class SimulatedNode {
             nextResolve = now + world.resolverInterval
             world.resolve(self)
         }
+        core.handoffProgress = handoff.progress
         perform(forwarder.tick(now: now))
         perform(handoff.tick(now: now))
         goOnSweeping()
@@ -212,7 +213,9 @@ final class SimulatedNode {
         perform(forwarder.submit(token: nextToken, parts: parts, localSpansHeld: cut.localSpans > 0, hop: hop, now: now))
     }
 
-    private func ingest(_ payload: [UInt8], _ index: RequestIndex) {
+    /// Returns how many spans came after their trace was decided.
+    @discardableResult
+    private func ingest(_ payload: [UInt8], _ index: RequestIndex) -> Int {
         let result = shard.ingest(body: payload.span, index: index, shard: 0, of: 1, now: now)
         notSampled += result.lateNotSampled
         dropped += result.lateDropped
@@ -220,6 +223,7 @@ final class SimulatedNode {
         for position in result.lateSampled {
             world.stored(WorkSpan.id(of: payload.span.extracting(index.records[Int(position)].range)))
         }
+        return result.lateNotSampled + result.lateDropped + result.lateSampled.count
     }
 
     private func perform(_ actions: [Forwarder.Action]) {
@@ -289,6 +293,7 @@ final class SimulatedNode {
         }
         guard core.takesFromPeers(now: now) else { return .refused(retryAfter: 0) }
         if world.sabotage == .losesChunks, header.sequence % 3 == 0, !header.isLast { return .taken }
+        var late = 0
         switch recent.begin(header.batch) {
         case .pending: return .unknown
         case .tooOld:
@@ -296,16 +301,18 @@ final class SimulatedNode {
             return .refused(retryAfter: 0)
         case .taken: break
         case .new:
-            adopted += adopt(chunk, spans: nil)
+            let taken = adopt(chunk, spans: nil)
+            adopted += taken.spans
+            late = taken.late
             recent.finish(header.batch, taken: true)
         }
-        core.received(header, now: now)
+        core.received(header, lateSpans: late, now: now)
         return .taken
     }
 
-    /// Takes a chunk's traces and decisions into the shard. Returns its spans.
+    /// Takes a chunk's traces and decisions into the shard. Returns its spans, and how many of them came after their decision.
     @discardableResult
-    private func adopt(_ chunk: HandoffChunk, spans: Int?) -> Int {
+    private func adopt(_ chunk: HandoffChunk, spans: Int?) -> (spans: Int, late: Int) {
         let now = now
         for decision in chunk.decisions {
             guard let verdict = Verdict(rawValue: decision.verdict) else { continue }
@@ -318,7 +325,7 @@ final class SimulatedNode {
             case .settled(let trace): settle(trace)
             }
         }
-        guard !chunk.payload.isEmpty else { return 0 }
+        guard !chunk.payload.isEmpty else { return (0, 0) }
         var index = RequestIndex()
         do { try walker.walk(chunk.payload.span, into: &index) } catch { world.fail("\(address): \(error)") }
         world.policies.evaluatePredicates(&index, body: chunk.payload.span)
@@ -334,8 +341,7 @@ final class SimulatedNode {
                 core.foundForeignTraces()
             }
         }
-        ingest(chunk.payload, index)
-        return index.records.count
+        return (index.records.count, ingest(chunk.payload, index))
     }
 
     private func goOnSweeping() {

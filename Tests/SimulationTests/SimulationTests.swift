@@ -49,9 +49,28 @@ import Testing
             let simulation = try #require(Simulation(seed: seed, weather: .orderly))
             simulation.sabotage = sabotage
             simulation.run()
-            if !simulation.problems.isEmpty { return }
+            guard !simulation.problems.isEmpty else { continue }
+            // The fault was it, and not what was made of the settings to see it.
+            let sound = try #require(Simulation(seed: seed, weather: .orderly))
+            sound.prepare(for: sabotage)
+            sound.run()
+            #expect(sound.problems.isEmpty, "seed \(seed) fails without the fault, too")
+            print("simulation: \(sabotage) is found by seed \(seed): \(simulation.problems[0])")
+            return
         }
         Issue.record("80 schedules and nothing found")
+    }
+
+    /// Without the fault, the circumstances in which it is looked for are green.
+    @Test(arguments: Sabotage.allCases.filter(\.needsCircumstances)) func theCircumstancesOfAFaultAreSound(sabotage: Sabotage) throws {
+        for seed in 1...40 as ClosedRange<UInt64> {
+            let simulation = try #require(Simulation(seed: seed, weather: .orderly))
+            simulation.prepare(for: sabotage)
+            simulation.run()
+            if !simulation.problems.isEmpty {
+                Issue.record("seed \(seed):\n\(simulation.problems.joined(separator: "\n"))")
+            }
+        }
     }
 
     /// The same seed is the same run: what a failure prints can be replayed.

@@ -1,3 +1,4 @@
+import ReportText
 import Histogram
 import OTLP
 import Testing

@@ -109,6 +109,7 @@ enum ComponentKind: String {
 
     /// Why a component of this type can't be used.
     func explain(unsupported type: String) -> String {
+        if self == .extension, type == ClusterConfig.type { return ClusterConfig.notRunning }
         let tailgate = "\(rawValue)s in Tailgate: \(supported.joined(separator: ", "))"
         if collectorOnly.contains(type) {
             return "the Collector's \(rawValue) `\(type)` is not in Tailgate yet; \(tailgate)"

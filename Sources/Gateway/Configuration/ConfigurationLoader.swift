@@ -128,6 +128,9 @@ struct Components {
             }
             guard kind.supported.contains(id.type) else {
                 section.problems.error(kind.explain(unsupported: id.type), at: entry.keyPosition, keyPath: path)
+                if kind == .extension, id.type == ClusterConfig.type, var settings = section.map(entry.key) {
+                    _ = ClusterConfig(id, &settings)
+                }
                 defined.append(Defined(id: id, config: nil, keyPosition: entry.keyPosition, keyPath: path))
                 continue
             }

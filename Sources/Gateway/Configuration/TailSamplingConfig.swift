@@ -1,4 +1,5 @@
 package import ConfigTree
+internal import Sampling
 
 /// `processors.tail_sampling[/name]`.
 package struct TailSamplingConfig: Sendable, Equatable {
@@ -56,11 +57,13 @@ extension TailSamplingConfig {
 
     init(_ id: ComponentID, _ reader: inout ConfigReader) {
         self.id = id
+        let ofFile = ConfigProblems()
+        let document = readPolicyFile(&reader, ofFile)
         decisionWait = reader.duration("decision_wait", default: decisionWait, in: 1_000_000...Self.longestWait)
         decisionWaitAfterRootReceived = reader.duration(
             "decision_wait_after_root_received", default: 0, in: 0...Self.longestWait)
         readTraceLimit(&reader)
-        readPolicies(&reader)
+        readPolicies(&reader, document, ofFile)
         if var cache = reader.map("decision_cache") {
             sampledCacheSize = cache.cacheSize("sampled_cache_size")
             nonSampledCacheSize = cache.cacheSize("non_sampled_cache_size")
@@ -102,7 +105,9 @@ extension TailSamplingConfig {
         shadowPoliciesKeyPath = reader.path(of: "shadow_policies")
         if let node = reader.node("shadow_policies"), case .map = node.value {
             shadowPolicyDocument = node
-            shadowPolicies = policyFile(node, keyPath: shadowPoliciesKeyPath, problems: reader.problems)
+            // Its settings are those of the policies in force.
+            let file = PolicyDocument(node, keyPath: shadowPoliciesKeyPath, problems: reader.problems)
+            shadowPolicies = file.policies
         } else {
             shadowPolicies = reader.list("shadow_policies")
         }
@@ -113,11 +118,14 @@ extension TailSamplingConfig {
         }
     }
 
-    private mutating func readPolicies(_ reader: inout ConfigReader) {
+    private mutating func readPolicies(
+        _ reader: inout ConfigReader, _ document: PolicyDocument?, _ ofFile: ConfigProblems
+    ) {
         policiesKeyPath = reader.path(of: "policies")
-        if let node = reader.node("policies"), case .map = node.value {
-            policyDocument = node
-            policies = policyFile(node, keyPath: policiesKeyPath, problems: reader.problems)
+        if let document {
+            _ = reader.node("policies")
+            policies = document.policies
+            for problem in ofFile.all { reader.problems.add(problem) }
         } else {
             policies = reader.list("policies")
         }
@@ -125,19 +133,17 @@ extension TailSamplingConfig {
             reader.warning("there are no policies, so no trace is sampled", key: "policies")
         }
     }
-}
 
-/// The list in a policy file that was put in the place of a list: a map of `policies`, `tests` and what describes them.
-private func policyFile(_ node: ConfigNode, keyPath: String, problems: ConfigProblems) -> [ConfigNode] {
-    var file = ConfigReader(node, keyPath: keyPath, problems: problems)
-    let policies = file.list("policies")
-    if !file.has("policies") {
-        file.error("a list of policies is expected, or a policy file with a `policies:` list")
+    /// A policy file in the place of the list of policies: its policies, and its settings where the block itself says nothing.
+    private mutating func readPolicyFile(_ reader: inout ConfigReader, _ problems: ConfigProblems) -> PolicyDocument? {
+        guard let node = reader.keys.first(where: { $0.key == "policies" })?.value, case .map = node.value else { return nil }
+        policyDocument = node
+        let file = PolicyDocument(node, keyPath: reader.path(of: "policies"), problems: problems)
+        let added = file.settings.filter { setting in !reader.has(setting.key) }
+        let merged = ConfigNode(.map(reader.keys + added), at: reader.position)
+        reader = ConfigReader(merged, keyPath: reader.keyPath, problems: reader.problems)
+        return file
     }
-    // For the command that runs a policy file's own tests.
-    for key in ["tests", "settings", "name", "description", "version"] { _ = file.node(key) }
-    file.finish()
-    return policies
 }
 
 extension ConfigReader {

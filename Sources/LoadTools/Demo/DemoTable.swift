@@ -1,3 +1,4 @@
+internal import ReportText
 import Telemetry
 
 /// The demo's live view: a table for terminals, a line for everything else.

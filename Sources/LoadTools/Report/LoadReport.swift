@@ -1,3 +1,4 @@
+package import ReportText
 import Histogram
 import OTLP
 

@@ -1,3 +1,4 @@
+package import ReportText
 import Histogram
 
 /// What a sink prints: a line now and then, and a summary.

@@ -1,3 +1,5 @@
+internal import ReportText
+
 /// What a cluster needs for its traffic: `Deploy/SIZING.md` as a function. Pure; the figures are those of `SizingFigures`.
 ///
 /// Nodes are counted so that the cluster still holds everything while one of them is away (a node that restarts, or dies);

@@ -1,3 +1,5 @@
+package import ReportText
+
 extension SizingPlan {
     /// For people.
     package var text: String {

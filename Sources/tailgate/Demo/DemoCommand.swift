@@ -1,3 +1,4 @@
+internal import ReportText
 import ArgumentParser
 import ConfigTree
 import Foundation

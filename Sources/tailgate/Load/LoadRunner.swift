@@ -1,3 +1,4 @@
+internal import ReportText
 import LoadTools
 import NIOCore
 import NIOPosix

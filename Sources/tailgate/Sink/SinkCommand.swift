@@ -1,3 +1,4 @@
+internal import ReportText
 import ArgumentParser
 import LoadTools
 import NIOCore

@@ -1,3 +1,4 @@
+internal import ReportText
 internal import ArgumentParser
 internal import LoadTools
 

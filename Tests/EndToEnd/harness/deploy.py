@@ -67,7 +67,7 @@ def validate(path, **environment):
 
 
 # What a configuration is told while the program does not have the `cluster` extension.
-NO_CLUSTER = "unknown extension `cluster`"
+NO_CLUSTER = "the `cluster` extension is not in Tailgate yet"
 
 
 def check_cluster_configuration(path, switched, how, **environment):

@@ -127,7 +127,7 @@ let fullConfiguration = """
     """
 
 let fullVariables = ["TOKEN": "abc"]
-let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_sample}\ntests: []\nsettings: {x: 1}\n"]
+let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_sample}\ntests: []\nsettings: {decision_wait: 7s, drain_timeout: 9s}\n"]
 
 @Suite struct FullConfigurationTests {
     let config: GatewayConfig
@@ -137,6 +137,20 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         let loaded = load(fullConfiguration, fullVariables, files: fullFiles)
         problems = loaded.problems
         config = try #require(loaded.config, "\(ProblemReport.text(loaded.problems))")
+    }
+
+    /// What the block says wins over the policy file's settings; where it says nothing, they count.
+    @Test(arguments: [("decision_wait: 2s, ", 2), ("", 7)])
+    func settingsOfThePolicyFile(written: String, seconds: Int64) {
+        let text = """
+            receivers: {otlp: {protocols: {grpc: }}}
+            processors: {tail_sampling: {\(written)policies: "${file:p.yaml}"}}
+            exporters: {debug: }
+            service: {pipelines: {traces: {receivers: [otlp], processors: [tail_sampling], exporters: [debug]}}}
+            """
+        let file = "policies: [{name: all, type: always_sample}]\nsettings: {decision_wait: 7s}\n"
+        let loaded = load(text, files: ["p.yaml": file])
+        #expect(loaded.config?.pipeline.tailSampling.decisionWait == seconds * 1_000_000_000, "\(loaded.problems.all)")
     }
 
     func otlp(_ index: Int) throws -> OTLPExporterConfig {

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOEmbedded
 import Telemetry
 import Testing
 
@@ -69,5 +70,33 @@ import Testing
         #expect(isFlood(idle: 101, useful: 1 << 40, now: 1))
         flood = FrameFlood(allowance, now: 0)
         #expect(isFlood(idle: .max, useful: .max, now: 0))
+    }
+}
+
+@Suite struct ConnectionGateTests {
+    /// TLS on a port without it is told by its first byte: closed, counted, and nothing of a protocol is made for it.
+    @Test func tlsOnAPlainPort() throws {
+        let node = Node(try makePlan())
+        let channel = EmbeddedChannel(loop: node.loop)
+        try node.server.adopt(channel, receiver: 0)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try channel.writeInbound(ByteBuffer(bytes: [0x16, 0x03, 0x01]))
+        node.loop.run()
+        #expect(!channel.isActive)
+        #expect(node.worker.cells.value(of: node.plan.metrics.security.serverFailures[.tlsOnPlainPort]) == 1)
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.connections) == 0)
+        #expect(node.server.connectionCount == 0)
+    }
+
+    @Test func theFirstByteHasItsTime() throws {
+        let node = Node(try makePlan { $0.limits[0].firstByteTimeout = 1_000_000_000 })
+        let channel = EmbeddedChannel(loop: node.loop)
+        try node.server.adopt(channel, receiver: 0)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        node.loop.advanceTime(by: .milliseconds(999))
+        #expect(channel.isActive)
+        node.loop.advanceTime(by: .milliseconds(1))
+        #expect(!channel.isActive)
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.connectionsClosed[.tooSlow]) == 1)
     }
 }

@@ -1,0 +1,209 @@
+internal import ArgumentParser
+internal import ConfigTree
+internal import Foundation
+internal import Gateway
+internal import OTLP
+internal import PolicyTools
+internal import ReportText
+internal import Sampling
+
+struct PolicyPlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Preview what a change of policies would do, on recorded traffic.",
+        discussion: """
+            Replays recorded spans through two sets of policies with the engine that decides in production, in the recording's \
+            own time, and compares what is kept. Take a recording with `tailgate policy record`, or let a `file` exporter write one.
+
+            Recordings: OTLP JSON lines or OTLP protobuf (length-delimited, or one request), also gzipped. Several files are \
+            merged by time. Without --current, the candidate is compared with keeping everything.
+
+            tailgate policy plan --current prod.yaml --candidate new.yaml --traces sample.jsonl.gz --html plan.html
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case table, json }
+
+    @Option(help: "The policies in force: a policy file, or a configuration that holds policies.")
+    var current: String?
+
+    @Option(help: "The policies to preview.")
+    var candidate: String
+
+    @Option(parsing: .upToNextOption, help: "The recordings.")
+    var traces: [String]
+
+    @Option(help: "What to print: table for people, or json.")
+    var format = Format.table
+
+    @Option(help: "Also write a page with charts to this file; it needs no network.")
+    var html: String?
+
+    @Option(help: "How many traces that are newly kept, and newly dropped, to name.")
+    var examples = 5
+
+    @Option(help: "How many services and operations to list.")
+    var rows = 20
+
+    @Option(help: "MiB of pending spans that each set may hold, as a node's memory limit would.")
+    var memory = 4096
+
+    @Option(help: "The `tail_sampling/...` block to take from configurations that have several.")
+    var processor: String?
+
+    @Flag(help: "Show no progress.")
+    var quiet = false
+
+    func validate() throws {
+        if traces.isEmpty { throw ValidationError("--traces needs at least one file") }
+        if !(0...1000).contains(examples) { throw ValidationError("--examples must be 0 ... 1000") }
+        if !(1...100_000).contains(rows) { throw ValidationError("--rows must be 1 ... 100000") }
+        if !(64...1_048_576).contains(memory) { throw ValidationError("--memory must be 64 ... 1048576 (MiB)") }
+    }
+
+    func run() throws {
+        let candidateInput = try input(candidate)
+        let currentInput = try current.map(input) ?? Self.everything(like: candidateInput)
+        let opened = try traces.map(OpenRecording.init)
+        let progress = ReplayProgress(opened, isShown: !quiet && Terminal.isTerminal(STDERR_FILENO))
+        var inputs = PlanInputs(
+            opened.map { file in PlanInputs.File(path: file.path, next: { try file.next() }) },
+            transcode: { json in try OTLPJSONTranscoder.transcode(json) })
+        var replay = PlanReplay(
+            current: currentInput, candidate: candidateInput, examples: examples, maximumBytes: memory << 20)
+        let started = MonotonicClock.now()
+        var requests = 0
+        do {
+            while try inputs.next({ request, path in
+                do throws(WalkError) {
+                    try replay.take(request)
+                } catch {
+                    throw RecordingError("\(path): request \(requests + 1): \(error)")
+                }
+            }) {
+                requests += 1
+                if requests & 63 == 0 { progress.show() }
+            }
+        } catch {
+            progress.clear()
+            StandardError.print("tailgate: \(error)")
+            throw ExitCodes.unreadableData
+        }
+        var report = replay.finish()
+        progress.clear()
+        report.seconds = Double(MonotonicClock.now() - started) / 1e9
+        report.files = traces
+        report.remarks += inputs.remarks
+        guard report.total.spans > 0 else {
+            StandardError.print("tailgate: there are no spans in \(traces.joined(separator: ", "))")
+            throw ExitCodes.unreadableData
+        }
+        try write(report)
+    }
+
+    private func write(_ report: PlanReport) throws {
+        switch format {
+        case .table: print(PlanText(report, style: Terminal.output, rows: rows).text(), terminator: "")
+        case .json: print(report.json().rendered())
+        }
+        guard let html else { return }
+        let page = PlanPage(report, version: Tailgate.version).html()
+        do {
+            try Data(page.utf8).write(to: URL(fileURLWithPath: html))
+        } catch {
+            StandardError.print("tailgate: can't write \(html): \(error.localizedDescription)")
+            throw ExitCodes.unavailable
+        }
+        StandardError.print("The page with charts: \(html)")
+    }
+
+    private func input(_ path: String) throws -> PlanReplay.Input {
+        let source = try PolicyFiles.load(path, processor: processor)
+        guard let policies = source.compiled(problems: ConfigProblems()) else { throw ExitCodes.configuration }
+        return PlanReplay.Input(label: path, policies: policies, settings: source.settings)
+    }
+
+    /// What to compare with if nothing is in force yet.
+    private static func everything(like other: PlanReplay.Input) throws -> PlanReplay.Input {
+        let node = ConfigNode.map(["name": "everything", "type": "always_sample"])
+        let document = PolicyDocument([node].asList, keyPath: "", problems: ConfigProblems())
+        let source = PolicySource(document: document, settings: other.settings)
+        guard let policies = source.compiled(problems: ConfigProblems()) else { throw ExitCodes.configuration }
+        return PlanReplay.Input(label: "(everything kept)", policies: policies, settings: other.settings)
+    }
+}
+
+extension [ConfigNode] {
+    fileprivate var asList: ConfigNode { ConfigNode(.list(self), at: ConfigNode.literalPosition) }
+}
+
+/// A recording that is being read, piece by piece.
+private final class OpenRecording {
+    let path: String
+    let size: Int
+    private(set) var read = 0
+    private let handle: FileHandle
+
+    /// - Throws: exit code 66, with the reason on standard error, if the file can't be opened.
+    init(_ path: String) throws {
+        self.path = path
+        if path == "-" {
+            handle = .standardInput
+            size = 0
+            return
+        }
+        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        let attributes = try? FileManager.default.attributesOfItem(atPath: target)
+        let isDirectory = attributes?[.type] as? FileAttributeType == .typeDirectory
+        guard !isDirectory, let handle = FileHandle(forReadingAtPath: path) else {
+            let reason = isDirectory ? "it is a directory" : "there is no such file, or it may not be read"
+            StandardError.print("tailgate: can't read \(path): \(reason)")
+            throw ExitCodes.unreadableData
+        }
+        self.handle = handle
+        size = (attributes?[.size] as? NSNumber)?.intValue ?? 0
+    }
+
+    func next() throws -> [UInt8] {
+        let piece = [UInt8](try handle.read(upToCount: 256 << 10) ?? Data())
+        read += piece.count
+        return piece
+    }
+}
+
+/// A bar on standard error while files are replayed.
+private final class ReplayProgress {
+    private let files: [OpenRecording]
+    private let isShown: Bool
+    private let total: Int
+    private let started = MonotonicClock.now()
+    private var last: Int64 = 0
+    private var isDrawn = false
+
+    init(_ files: [OpenRecording], isShown: Bool) {
+        self.files = files
+        self.isShown = isShown && files.allSatisfy { $0.size > 0 }
+        total = files.reduce(0) { $0 + $1.size }
+    }
+
+    func show() {
+        guard isShown else { return }
+        let now = MonotonicClock.now()
+        guard now - last > 100_000_000 else { return }
+        last = now
+        let read = files.reduce(0) { $0 + $1.read }
+        let share = total > 0 ? min(1, Double(read) / Double(total)) : 0
+        let elapsed = Double(now - started) / 1e9
+        let left = share > 0.02 ? "\(Int(elapsed / share - elapsed + 0.5)) s left" : ""
+        let full = Int(share * 32)
+        let bar = String(repeating: "█", count: full) + String(repeating: "░", count: 32 - full)
+        let rate = Figures.bytes(Double(read) / max(elapsed, 0.001))
+        let line = "\r\u{1b}[K\(bar) \(Figures.right("\(Int(share * 100))", 3)) %  \(rate)/s  \(left)"
+        FileHandle.standardError.write(Data(line.utf8))
+        isDrawn = true
+    }
+
+    func clear() {
+        if isDrawn { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+        isDrawn = false
+    }
+}

@@ -1,0 +1,81 @@
+internal import ArgumentParser
+internal import Foundation
+internal import ReportText
+
+struct PolicyRecordCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "record",
+        abstract: "Take a sample of whole traces from a running node, for `policy plan`.",
+        discussion: """
+            Traces that are kept and traces that are not, as OTLP JSON lines on standard output or in a file. The node bounds the \
+            sample in bytes and takes a share of the traces if it has to; nothing that it exports changes.
+
+            tailgate policy record --from http://gateway:8888 --seconds 60 > sample.jsonl
+            """)
+
+    @OptionGroup var admin: AdminOptions
+
+    @Option(help: "How long to record, seconds. Traces are written when they are decided.")
+    var seconds = 30
+
+    @Option(name: .shortAndLong, help: "Write to this file instead of standard output.")
+    var output: String?
+
+    func validate() throws {
+        if !(1...3600).contains(seconds) { throw ValidationError("--seconds must be 1 ... 3600") }
+    }
+
+    func run() async throws {
+        let target: FileHandle
+        if let output {
+            guard FileManager.default.createFile(atPath: output, contents: nil), let opened = FileHandle(forWritingAtPath: output) else {
+                StandardError.print("tailgate: can't write \(output)")
+                throw ExitCodes.unavailable
+            }
+            target = opened
+        } else {
+            if Terminal.isTerminal(STDOUT_FILENO) {
+                throw ValidationError("a recording is no text for a terminal; write `> FILE` or --output FILE")
+            }
+            target = .standardOutput
+        }
+        let isShown = Terminal.isTerminal(STDERR_FILENO)
+        var bytes = 0
+        var lines = 0
+        var refusal: [UInt8] = []
+        // The node is silent until the first traces are decided.
+        let client = try admin.client(patience: Int64(seconds) + 120)
+        do {
+            let answer = try await client.get("/v1/record?seconds=\(seconds)") { answer, piece in
+                guard answer.status == 200 else {
+                    refusal += piece.prefix(4096 - min(4096, refusal.count))
+                    return
+                }
+                try target.write(contentsOf: Data(piece))
+                bytes += piece.count
+                lines += piece.count { $0 == 0x0a }
+                if isShown { FileHandle.standardError.write(Data("\r\u{1b}[Krecording: \(Figures.bytes(Double(bytes)))".utf8)) }
+            }
+            if isShown { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+            guard answer.status == 200 else {
+                throw AdminClientError("the node answers \(answer.status): \(AdminText.of(refusal))")
+            }
+        } catch {
+            StandardError.print("tailgate: \(error)")
+            throw ExitCodes.unavailable
+        }
+        StandardError.print("recorded \(Figures.bytes(Double(bytes))) in \(Figures.count(lines, "line"))")
+        if lines == 0 { StandardError.print("tailgate: no trace was decided in that time") }
+    }
+}
+
+/// What a node says when it refuses, on one line.
+enum AdminText {
+    static func of(_ body: [UInt8]) -> String {
+        let text = String(decoding: body.prefix(500), as: UTF8.self)
+        if let object = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any], let message = object["error"] as? String {
+            return message
+        }
+        return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+}

@@ -36,21 +36,20 @@ extension Shard {
             // What no part of the trace settled is not sampled.
             decision = Decision(verdict: .notSampled, policy: nil)
         } else {
-            let sideWords = versions[place].version.policies.sideLayout.count
+            let sideWords = versions[place].sideWords
             if sideWords > 0 { table.copySide(index, sideWords, to: &context.side) }
             untimed += 1
             if untimed >= Self.timedTraces, let clock { context.timing = PolicyTiming(clock: clock) }
-            decision = versions[place].version.policies.decide(
-                table[index], &context, verdicts: &versions[place].tally)
+            decision = versions[place].decide(table[index], &context)
             if let timing = context.timing {
                 versions[place].add(timing.nanoseconds, weight: Self.timedTraces)
                 context.timing = nil
                 untimed = 0
             }
-            if versions[place].version.shadow != nil { decideShadow(index, place, decision, now: now) }
+            if versions[place].hasShadow { decideShadow(index, place, decision, now: now) }
         }
         if log != nil { remember(index, place, decision, .due, now: now, early: early) }
-        let number = versions[place].version.number(ofPolicy: decision.policy)
+        let number = decision.policy == nil ? nil : versions[place].version.number(ofPolicy: decision.policy)
         return handOut(index, decision, number, compositePolicy(place), .due, now: now)
     }
 

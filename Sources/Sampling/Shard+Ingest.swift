@@ -17,7 +17,7 @@ extension Shard {
     ) -> IngestResult {
         foreign.unixNanoseconds = unixNanoseconds
         let arrival = version.map { place(of: $0) } ?? 0
-        let arrivalNumber = versions[arrival].version.number
+        let arrivalNumber = versions[arrival].number
         if settings.isSpanIngest {
             return ingestFragments(body: body, index: index, shard: shard, of: shards, now: now, arrival: arrival)
         }
@@ -31,7 +31,7 @@ extension Shard {
         let seen = milliseconds(now)
         let second = second(now)
         let explains = log != nil
-        let hasShadow = shadow?.records.count == records.count && versions[arrival].version.shadow != nil
+        let hasShadow = shadow?.records.count == records.count && versions[arrival].hasShadow
         let maximumTraceBytes = tuning.maximumTraceBytes
         let sideLayout = versions[arrival].version.policies.sideLayout
         nextRequest()
@@ -121,7 +121,7 @@ extension Shard {
     mutating func begin(_ record: SpanRecord, now: Int64, seen: UInt32, arrival: Int) -> Int {
         let deadline = now + tuning.decisionWait
         let summary = TraceSummary(
-            record, deadline: deadline, policyVersion: versions[arrival].version.number, firstSeenMilliseconds: seen)
+            record, deadline: deadline, policyVersion: versions[arrival].number, firstSeenMilliseconds: seen)
         guard let index = table.insert(summary) else {
             preconditionFailure("the trace table is larger than all that is admitted to it")
         }

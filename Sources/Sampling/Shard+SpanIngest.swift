@@ -145,7 +145,7 @@ extension Shard {
         context.now = now
         context.side = fragment.side
         let place = place(ofNumber: summary.policyVersion)
-        let decision = versions[place].version.policies.decide(summary, &context, verdicts: &versions[place].tally)
+        let decision = versions[place].decide(summary, &context)
         if decision.verdict != .notSampled { settle(fragment.entry, decision, .arrival, now: now) }
     }
 }

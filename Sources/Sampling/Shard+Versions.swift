@@ -47,8 +47,8 @@ extension Shard {
     /// Where the version with this number stands; a trace's version is always there.
     @inline(__always)
     func place(ofNumber number: UInt16) -> Int {
-        if versions[0].version.number == number { return 0 }
-        for place in versions.indices where versions[place].version.number == number { return place }
+        if versions[0].number == number { return 0 }
+        for place in versions.indices where versions[place].number == number { return place }
         preconditionFailure("a version lives as long as its traces")
     }
 

@@ -5,6 +5,11 @@ internal import OTLP
 /// summaries.
 struct ShardVersion: ~Copyable {
     let version: PolicyVersion
+    /// The version's, kept here since asking `version` for them counts references.
+    let number: UInt16
+    let sideWords: Int
+    let hasShadow: Bool
+    private let policies: PolicySet
     var tally: PolicyTally
     var shadowTally: PolicyTally
     /// Nanoseconds that each policy took.
@@ -17,6 +22,10 @@ struct ShardVersion: ~Copyable {
     /// - Parameter capacity: entries of the trace table.
     init(_ version: PolicyVersion, capacity: Int) {
         self.version = version
+        number = version.number
+        policies = version.policies
+        sideWords = version.policies.sideLayout.count
+        hasShadow = version.shadow != nil
         tally = PolicyTally(policies: version.policies.policies.count)
         shadowTally = PolicyTally(policies: version.shadow?.policies.count ?? 0)
         shadow = version.shadow.map { ShadowTable(capacity: capacity, layout: $0.sideLayout) }
@@ -38,6 +47,12 @@ struct ShardVersion: ~Copyable {
     mutating func begin(_ entry: Int, _ summary: TraceSummary) {
         traces += 1
         if let bytes = shadow?.begin(entry, summary) { memoryBytes = bytes }
+    }
+
+    /// The decision of this version's policies.
+    @inline(__always)
+    mutating func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> Decision {
+        policies.decide(trace, &context, verdicts: &tally)
     }
 
     /// What was counted, and starts from zero.

@@ -298,24 +298,18 @@ def test_record(gateway, backend, rng):
     """Whole traces, kept or not; one recording at a time; bounded."""
     store = backend()
     with gateway([store], policies=ERRORS, decision_wait="500ms") as node, RawClient(node.port) as client:
-        answers = []
-
-        def record():
-            url = f"http://127.0.0.1:{node.admin_port}/v1/record?seconds=4"
-            with urllib.request.urlopen(url, timeout=20) as answer:
-                answers.append((answer.status, answer.headers["Content-Type"], answer.read().decode()))
-
-        recording = threading.Thread(target=record)
-        recording.start()
-        until(lambda: node.http("/v1/record?seconds=1&max_bytes=2000")[0] == 429, 5, "a recording under way")
+        # The head of the answer comes at once, the lines as traces are decided.
+        url = f"http://127.0.0.1:{node.admin_port}/v1/record?seconds=4"
+        answer = urllib.request.urlopen(url, timeout=20)
+        assert answer.status == 200 and answer.headers["Content-Type"] == "application/x-ndjson"
+        assert node.http("/v1/record?seconds=1")[0] == 429, "one recording at a time"
         traces = [spans.trace(rng, 3, status=spans.ERROR if n % 4 == 0 else spans.UNSET) for n in range(20)]
         mixed = [s for t in traces for s in t]
         rng.shuffle(mixed)
         for piece in spans.chunks(mixed, 7):
             client.must_export(spans.request(piece))
-        recording.join()
-        status, kind, text = answers[0]
-        assert status == 200 and kind == "application/x-ndjson"
+        with answer:
+            text = answer.read().decode()
         recorded = {}
         for request in lines_of(text):
             found = unhex(request)

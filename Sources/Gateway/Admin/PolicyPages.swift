@@ -14,6 +14,7 @@ struct PolicyPages: Sendable {
     let reloader: Reloader
     let recorder: Recorder
     let scrape: Scrape
+    var cluster: ClusterPages?
 
     /// What a page is for, for the index.
     static let index = [
@@ -224,19 +225,22 @@ struct PolicyPages: Sendable {
         guard let traceID = TraceID(hex: text) else {
             return Self.problem(400, "a trace id is 32 hex digits")
         }
+        let node = await cluster?.owner(of: traceID)
         let owner = Int(Shard.number(of: plan.hashKeys.hash(traceID), among: UInt64(workers.count)))
         let found = try? await workers[owner].run { parts -> (TraceExplanation, String?)? in
             let worker = parts.server.worker
             return worker.explain(traceID).map { ($0, $0.decidedBy.flatMap { worker.policyName($0) }) }
         }
         guard let (explanation, decidedBy) = found ?? nil else {
-            let body = JSONValue.object([("trace_id", .text("\(traceID)")), ("state", .text("unknown"))])
+            var members: [(String, JSONValue)] = [("trace_id", .text("\(traceID)")), ("state", .text("unknown"))]
+            if let node { members.append(("owner", .text(node))) }
+            let body = JSONValue.object(members)
             return AdminResponse(status: 404, contentType: AdminResponse.json, body: body.line)
         }
-        return AdminResponse(contentType: AdminResponse.json, body: json(explanation, decidedBy).line)
+        return AdminResponse(contentType: AdminResponse.json, body: json(explanation, decidedBy, node).line)
     }
 
-    private func json(_ trace: TraceExplanation, _ decidedBy: String?) -> JSONValue {
+    private func json(_ trace: TraceExplanation, _ decidedBy: String?, _ node: String?) -> JSONValue {
         let offset = Self.wallOffset
         func time(_ moment: Int64?) -> JSONValue {
             .text(moment.map { GoTime.timestamp(nanosecondsSince1970: ($0 + offset) / 1_000_000 * 1_000_000) })
@@ -259,6 +263,7 @@ struct PolicyPages: Sendable {
             ("policies", .list(trace.policies.map(Self.json))), ("late_spans", .integer(trace.lateSpans)),
             ("destinations", .list(isSampled ? plan.destinationNames.map { .text($0) } : [])),
         ]
+        if let node { members.append(("owner", .text(node))) }
         if trace.isTooLarge { members.append(("too_large", .bool(true))) }
         if trace.isEarly { members.append(("decided_early", .bool(true))) }
         if trace.spans == nil { members.append(("note", .text("only the decision is still remembered"))) }

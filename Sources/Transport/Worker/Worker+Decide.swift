@@ -16,7 +16,9 @@ extension Worker {
         var current = started
         var decided = 0
         let metrics = plan.metrics.sampling
-        while let trace = shard.nextDecision(now: started, early: early) {
+        // While traces change their owners, the new one waits for what is on its way.
+        let limit = early ? started : lane?.decisionLimit(started) ?? started
+        while let trace = shard.nextDecision(now: limit, early: early) {
             conclude(trace)
             let lateness = max(0, current - trace.deadline)
             if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
@@ -56,7 +58,7 @@ extension Worker {
     }
 
     /// Carries a decision out.
-    private func conclude(_ trace: DecidedTrace) {
+    func conclude(_ trace: DecidedTrace) {
         let metrics = plan.metrics.sampling
         ledger.buffered -= trace.spanCount
         switch trace.decision.verdict {

@@ -138,6 +138,7 @@ package final class Gateway: Sendable {
             sources.policies = PolicyPages(
                 workers: workers, plan: plan, directory: directory, reloader: reloader,
                 recorder: Recorder(workers: workers), scrape: scrape, cluster: sources.cluster)
+            if let pages = sources.policies { shared?.onReload { await pages.reloadForPeer() } }
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
@@ -170,9 +171,10 @@ package final class Gateway: Sendable {
                 cluster: cluster, status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
-            await cluster?.stop()
+            await cluster?.leave()
             await admin?.shutdown()
             await healthCheck?.shutdown()
+            await cluster?.shutdown()
             try? await filePool.shutdownGracefully()
             await security.shutdown()
             try? await group.shutdownGracefully()
@@ -256,6 +258,7 @@ package final class Gateway: Sendable {
         }
         credentialReloads.cancel()
         await security.shutdown()
+        await cluster?.shutdown()
         try? await filePool.shutdownGracefully()
         try? await group.shutdownGracefully()
         return ledger
@@ -300,7 +303,7 @@ package final class Gateway: Sendable {
 
     private func leaveCluster() async {
         guard let cluster else { return }
-        await cluster.stop()
+        await cluster.leave()
         for listener in listeners.suffix(1) { await Listening.stop(listener) }
         for worker in workers { try? await worker.run { $0.server.closeAll(peersToo: true) } }
     }

@@ -4,9 +4,11 @@ import json
 import random
 import threading
 import time
+import urllib.request
 
 import grpc
 import pytest
+import yaml
 
 from harness import spans
 from harness.certificates import Authority
@@ -351,3 +353,32 @@ def test_a_node_is_not_ready_without_its_peers(cluster, backend):
         assert metrics.value("tailgate_cluster_ring_members") == 2
         assert metrics.value("tailgate_cluster_peers", state="serving") == 1
         assert metrics.value("tailgate_cluster_peers_with_other_policies") == 0
+
+
+def test_policies_of_all_nodes(cluster, backend):
+    """Nodes see that a peer judges by other policies; one request has all of them read theirs again."""
+    with cluster([backend()], 2) as nodes:
+        nodes.start()
+        nodes.wait_for_ring(0, 1)
+
+        def change(node, name):
+            node.config["processors"]["tail_sampling"]["policies"] = [{"name": name, "type": "always_sample"}]
+            node.config_path.write_text(yaml.safe_dump(node.config))
+
+        def differing(number):
+            return [m["address"] for m in nodes.see(number)["members"] if m["policies_differ"]]
+
+        assert differing(0) == differing(1) == []
+        change(nodes.nodes[0], "other")
+        until(lambda: differing(0) == [nodes.addresses[1]] and differing(1) == [nodes.addresses[0]], 10, "the difference")
+        until(lambda: nodes.nodes[0].metrics().value("tailgate_cluster_peers_with_other_policies") == 1, 10, "the metric")
+        assert "peer judges by other policies" in nodes.nodes[0].log()
+        change(nodes.nodes[1], "other")
+        url = f"http://127.0.0.1:{nodes.nodes[0].admin_port}/-/reload?cluster=true"
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=20) as answer:
+            said = json.loads(answer.read())
+        assert said["node"]["result"] == "unchanged"
+        (peer,) = said["peers"]
+        assert peer["address"] == nodes.addresses[1] and peer["result"] == "ok"
+        assert json.loads(peer["says"])["result"] in ("reloaded", "unchanged")
+        until(lambda: differing(0) == differing(1) == [], 10, "agreement")

@@ -22,7 +22,7 @@ struct PolicyPages: Sendable {
         "/v1/traces/ID    why a trace was kept or not, as JSON",
         "/v1/shadow       what the shadow policies would have done, as JSON",
         "/v1/record       a sample of whole traces, kept or not, as OTLP JSON lines (?seconds=10&max_bytes=16777216)",
-        "/-/reload        POST: read the configuration again",
+        "/-/reload        POST: read the configuration again (?cluster=true: on all nodes)",
     ]
 
     private static let tracePrefix = "/v1/traces/"
@@ -58,7 +58,36 @@ struct PolicyPages: Sendable {
     // MARK: reload
 
     private func reload(_ request: AdminRequest) async -> AdminResponse {
-        let outcome = await reloader.reload("POST /-/reload")
+        let isForAll = request.query["cluster"] == "true"
+        if isForAll, cluster == nil { return Self.problem(409, "this node is alone: `extensions.cluster` is not in use") }
+        let own = Self.answer(await reloader.reload("POST /-/reload"), request)
+        guard isForAll, let cluster else { return own }
+        let peers = await cluster.cluster.reloadPeers()
+        let body = JSONValue.object([
+            ("node", .written(own.body.filter { $0 != UInt8(ascii: "\n") })),
+            (
+                "peers",
+                .list(
+                    peers.map { peer, outcome in
+                        .object([
+                            ("address", .text(peer)), ("result", .text(outcome.isGood ? "ok" : "failed")),
+                            ("says", .text(outcome.text)),
+                        ])
+                    })
+            ),
+        ])
+        let isGood = peers.allSatisfy { $0.outcome.isGood }
+        return AdminResponse(
+            status: own.status == 200 && !isGood ? 502 : own.status, contentType: AdminResponse.json, body: body.line)
+    }
+
+    /// What a peer that asked for a reload is told.
+    func reloadForPeer() async -> PeerReload {
+        let answer = Self.answer(await reloader.reload("a peer"), AdminRequest(path: "/-/reload"))
+        return PeerReload(isGood: answer.status == 200, text: String(decoding: answer.body.dropLast(), as: UTF8.self))
+    }
+
+    private static func answer(_ outcome: ReloadOutcome, _ request: AdminRequest) -> AdminResponse {
         switch outcome {
         case .installed(let version, let hash, let keys): return Self.done("reloaded", version, hash, keys)
         case .unchanged(let version, let hash, let keys): return Self.done("unchanged", version, hash, keys)

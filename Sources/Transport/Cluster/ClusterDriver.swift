@@ -210,6 +210,20 @@ package final class ClusterDriver {
         publish(now)
     }
 
+    /// Has all peers that answer read their configurations again. `done` is called once, with what each says.
+    func reloadPeers(_ done: @escaping @Sendable ([(peer: String, outcome: PeerReload)]) -> Void) {
+        let peers = core.membership.sortedPeers.filter { $0.state != .unreachable && $0.state != .unknown }.map(\.address)
+        let gathered = GatheredReloads(peers, done)
+        for peer in peers {
+            clients.call(peer, .reload, [], timeout: Self.reloadTimeout) { gathered.note(peer, $0.reload) }
+        }
+        // A peer that is given up meanwhile says nothing.
+        eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Self.reloadTimeout + 1_000_000_000)) { gathered.finish() }
+        gathered.finishIfComplete()
+    }
+
+    private static let reloadTimeout: Int64 = 15_000_000_000
+
     // MARK: figures
 
     /// The cluster as this node sees it.
@@ -242,6 +256,31 @@ package final class ClusterDriver {
 
     private static func names(_ members: [RingMember]) -> String {
         members.map { $0.weight == 1 ? $0.address : "\($0.address) x \($0.weight)" }.joined(separator: ", ")
+    }
+}
+
+/// What peers say about their reloads. Confined to the driver's loop.
+private final class GatheredReloads {
+    private let peers: [String]
+    private var outcomes: [String: PeerReload] = [:]
+    private var done: (([(peer: String, outcome: PeerReload)]) -> Void)?
+
+    init(_ peers: [String], _ done: @escaping ([(peer: String, outcome: PeerReload)]) -> Void) {
+        self.peers = peers
+        self.done = done
+    }
+
+    func note(_ peer: String, _ outcome: PeerReload) {
+        outcomes[peer] = outcome
+        finishIfComplete()
+    }
+
+    func finishIfComplete() { if outcomes.count == peers.count { finish() } }
+
+    func finish() {
+        let silent = PeerReload(isGood: false, text: "no answer")
+        done?(peers.map { ($0, outcomes[$0] ?? silent) })
+        done = nil
     }
 }
 

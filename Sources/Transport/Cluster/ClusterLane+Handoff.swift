@@ -64,7 +64,8 @@ extension ClusterLane {
                     self?.handedOff(id, answer.outcome, bytes: message.count)
                 }
             case .takeBack(let chunk, _):
-                adopt(chunk, isFromPeer: false) { _ in }
+                // It was made of this worker's shard.
+                _ = take(unpack(chunk))
                 shared.noteForeignTraces()
             }
         }
@@ -102,7 +103,7 @@ extension ClusterLane {
             received(header, lateSpans: 0)
             reply(nil)
         case .new:
-            adopt(chunk, isFromPeer: true) { [self] lateSpans in
+            adopt(chunk) { [self] lateSpans in
                 shared.finish(header.batch, taken: true)
                 received(header, lateSpans: lateSpans)
                 reply(nil)
@@ -115,15 +116,17 @@ extension ClusterLane {
         driver?.run { $0.received(header, lateSpans: lateSpans) }
     }
 
-    /// Brings a chunk into the shards of this node. `done` is called when all of it is there.
-    func adopt(_ chunk: HandoffChunk, isFromPeer: Bool, _ done: @escaping (_ lateSpans: Int) -> Void) {
+    private func unpack(_ chunk: HandoffChunk) -> AdoptedChunk {
         let request = chunk.payload.isEmpty ? nil : worker.received(chunk.payload)
-        let spans = request?.index.records.count ?? 0
-        if isFromPeer {
-            worker.ledger.accepted += spans
-            worker.ledger.fromPeers += spans
-        }
-        let adopted = AdoptedChunk(traces: chunk.traces, decisions: chunk.decisions, request: request)
+        return AdoptedChunk(traces: chunk.traces, decisions: chunk.decisions, request: request)
+    }
+
+    /// Brings a peer's chunk into the shards of this node. `done` is called when all of it is there.
+    private func adopt(_ chunk: HandoffChunk, _ done: @escaping (_ lateSpans: Int) -> Void) {
+        let adopted = unpack(chunk)
+        let spans = adopted.request?.index.records.count ?? 0
+        worker.ledger.accepted += spans
+        worker.ledger.fromPeers += spans
         if lanes.count <= 1 { return done(take(adopted).late) }
         nextAdoption += 1
         let number = nextAdoption

@@ -287,6 +287,17 @@ package final class ClusterLane {
         }
     }
 
+    /// A peer asks this node to read its configuration again; `reply` is called once, later.
+    func reload(_ reply: @escaping (PeerReload) -> Void) {
+        let loop = worker.eventLoop
+        let reply = NIOLoopBound(reply, eventLoop: loop)
+        let handler = shared.reloadHandler
+        Task {
+            let outcome = await handler?() ?? PeerReload(isGood: false, text: "the node is starting")
+            loop.execute { reply.value(outcome) }
+        }
+    }
+
     var notNow: RequestRefusal {
         RequestRefusal(
             .notServing, .unavailable, "the node takes no spans of peers now", retryAfter: 100_000_000)

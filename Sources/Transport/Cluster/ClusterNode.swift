@@ -64,14 +64,23 @@ package final class ClusterNode: Sendable {
         for lane in lanes { try? await lane.ask { $0.worker.emptyMailbox() } }
     }
 
+    /// Has all peers that answer read their configurations again; what each of them says.
+    package func reloadPeers() async -> [(peer: String, outcome: PeerReload)] {
+        await withCheckedContinuation { continuation in
+            driver.run { $0.reloadPeers { continuation.resume(returning: $0) } }
+        }
+    }
+
     package func describe() async -> ClusterDescription? { try? await driver.ask { $0.describe() } }
 
-    /// Ends all talk with peers.
-    package func stop() async {
+    /// Ends all talk with peers. Figures can still be asked for.
+    package func leave() async {
         watching.cancel()
         asking.cancel()
         for lane in lanes { try? await lane.ask { $0.stop() } }
         try? await driver.ask { $0.stop() }
-        try? await group.shutdownGracefully()
     }
+
+    /// Nothing may be asked any more.
+    package func shutdown() async { try? await group.shutdownGracefully() }
 }

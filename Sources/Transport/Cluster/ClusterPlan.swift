@@ -58,6 +58,19 @@ struct LaneFigures: Sendable, Equatable {
     var isEmpty = true
 }
 
+/// What became of a reload that a peer asked for.
+package struct PeerReload: Sendable, Equatable {
+    /// The configuration as read now is in force.
+    package var isGood: Bool
+    /// For a person, or what there is to say as JSON.
+    package var text: String
+
+    package init(isGood: Bool, text: String) {
+        self.isGood = isGood
+        self.text = text
+    }
+}
+
 /// What the workers and the driver of a clustered node share. All of it is small, and no lock is taken for each span or trace.
 package final class ClusterShared: Sendable {
     package let plan: ClusterPlan
@@ -65,11 +78,17 @@ package final class ClusterShared: Sendable {
     private let recent = Mutex(RecentBatches())
     private let lanes: Mutex<[LaneFigures]>
     private let foreign = Atomic<Bool>(false)
+    private let reload = Mutex<(@Sendable () async -> PeerReload)?>(nil)
 
     package init(_ plan: ClusterPlan) {
         self.plan = plan
         lanes = Mutex(Array(repeating: LaneFigures(), count: plan.workerCount))
     }
+
+    /// Says how this node reads its configuration again when a peer asks for it. Once.
+    package func onReload(_ handler: @escaping @Sendable () async -> PeerReload) { reload.withLock { $0 = handler } }
+
+    var reloadHandler: (@Sendable () async -> PeerReload)? { reload.withLock { $0 } }
 
     var view: ClusterView { present.withLock { $0 } }
 

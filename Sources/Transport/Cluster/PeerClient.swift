@@ -13,7 +13,10 @@ enum PeerMethod {
     case handoff
     /// Our status for the peer's (`PeerStatus`).
     case exchange
+    /// Read the configuration again.
+    case reload
 
+    static let reloadPath = "/tailgate.v1.Peer/Reload"
     static let exchangePath = "/tailgate.v1.Peer/Exchange"
     static let handoffPath = "/tailgate.v1.Peer/Handoff"
 
@@ -22,6 +25,7 @@ enum PeerMethod {
         case .forward: OTLPSignal.traces.exportPath
         case .handoff: Self.handoffPath
         case .exchange: Self.exchangePath
+        case .reload: Self.reloadPath
         }
     }
 }
@@ -48,6 +52,16 @@ enum PeerAnswer {
     var payload: [UInt8]? {
         guard case .answered(.status(let code, let message, _, _)) = self, code == 0 else { return nil }
         return message
+    }
+
+    /// What a peer says about its reload.
+    var reload: PeerReload {
+        switch self {
+        case .notSent: PeerReload(isGood: false, text: "no connection")
+        case .answered(.status(let code, let message, _, _)):
+            PeerReload(isGood: code == 0, text: String(decoding: message.prefix(64 << 10), as: UTF8.self))
+        case .answered: PeerReload(isGood: false, text: "no answer")
+        }
     }
 
     private static func outcome(_ code: Int, _ delay: Int64?) -> ForwardOutcome {

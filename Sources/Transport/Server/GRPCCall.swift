@@ -17,6 +17,8 @@ package enum GRPCMethod: Sendable, Equatable {
     case handoff
     /// A peer's status.
     case exchange
+    /// Somebody has a peer reload all nodes.
+    case reload
 }
 
 /// What the header fields of a gRPC request say, checked as grpc-go checks them.
@@ -78,12 +80,13 @@ package struct GRPCCall: Sendable, Equatable {
         ("/grpc.health.v1.Health/List", .healthList),
         (PeerMethod.exchangePath, .exchange),
         (PeerMethod.handoffPath, .handoff),
+        (PeerMethod.reloadPath, .reload),
     ]
 
     private static func takes(_ method: GRPCMethod, _ passThrough: SignalSet, _ isForPeers: Bool) -> Bool {
         switch method {
         case .passThrough(let signal): passThrough.contains(signal)
-        case .forward, .handoff, .exchange: isForPeers
+        case .forward, .handoff, .exchange, .reload: isForPeers
         case .exportTraces, .healthCheck, .healthWatch, .healthList: true
         }
     }
@@ -109,7 +112,7 @@ extension GRPCCall {
     var holdsSpans: Bool {
         switch method {
         case .exportTraces, .forward, .handoff: true
-        case .passThrough, .healthCheck, .healthWatch, .healthList, .exchange: false
+        case .passThrough, .healthCheck, .healthWatch, .healthList, .exchange, .reload: false
         }
     }
 

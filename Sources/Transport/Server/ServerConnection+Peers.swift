@@ -27,6 +27,11 @@ extension ServerConnection {
             lane.asked(Array(body[payloadStart...])) { [weak self] status in
                 self?.answered(stream, status ?? [], status == nil ? Self.unreadable : nil)
             }
+        case .reload:
+            lane.reload { [weak self] outcome in
+                let refusal = RequestRefusal(.malformed, .failedPrecondition, outcome.text)
+                self?.answered(stream, Array(outcome.text.utf8), outcome.isGood ? nil : refusal)
+            }
         case .exportTraces, .passThrough, .healthCheck, .healthWatch, .healthList: break
         }
     }

@@ -130,7 +130,7 @@ extension ServerConnection {
         switch call.method {
         case .exportTraces:
             try answer(stream, server.export(.traces, body, payloadStart, BodyForm(encoding), receiver))
-        case .forward, .handoff, .exchange:
+        case .forward, .handoff, .exchange, .reload:
             try complete(stream, call.method, body, payloadStart, encoding)
         case .passThrough(let signal):
             try answer(stream, server.export(signal, body, payloadStart, BodyForm(encoding), receiver))

@@ -91,6 +91,8 @@ class Cluster:
 
         def agreed():
             for number in numbers:
+                if self.nodes[number].http("/v1/cluster")[0] != 200:
+                    return False
                 seen[number] = self.see(number)
             versions = {s["ring_version"] for s in seen.values()}
             return len(versions) == 1 and all(

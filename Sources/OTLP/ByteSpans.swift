@@ -40,6 +40,27 @@ package enum ByteSpans {
         bytes.count >= suffix.count && equal(bytes.extracting(last: suffix.count), suffix)
     }
 
+    /// Where the byte first stands at or behind `from`, or nil. 32 bytes at a time.
+    package static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, from: Int = 0) -> Int? {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let pattern = ones &* UInt64(byte)
+        // Not zero if a byte of the word is the one: then it is looked for one by one.
+        func hit(_ offset: Int) -> UInt64 {
+            let word = Wire.loadLittle64(bytes, offset) ^ pattern
+            return (word &- ones) & ~word & (ones &* 0x80)
+        }
+        var offset = max(0, from)
+        while offset &+ 32 <= bytes.count {
+            if hit(offset) | hit(offset &+ 8) | hit(offset &+ 16) | hit(offset &+ 24) != 0 { break }
+            offset &+= 32
+        }
+        while offset < bytes.count {
+            if bytes[offset] == byte { return offset }
+            offset &+= 1
+        }
+        return nil
+    }
+
     /// Where `needle` first begins at or behind `from`, or nil; an empty needle is found at once.
     ///
     /// - Complexity: O(bytes * needle) in the worst case, about O(bytes) for text.

@@ -104,7 +104,7 @@ private func settings(records: Int) -> ShardSettings {
 @Suite struct DecisionLogTests {
     static func record(_ id: TraceID, spans: UInt32) -> DecisionRecord {
         DecisionRecord(
-            traceID: id, hash: testKeys.hash(id), firstSeen: 0, lastSeen: 0, decidedAt: 0, spanBytes: 0, spanCount: spans,
+            traceID: id, hash: testKeys.hash(id), firstSeen: 0, lastSeen: 0, decidedAt: 0, extent: 0, spanBytes: 0, spanCount: spans,
             lateSpans: 0, predicates: 0, verdicts: [0, 0, 0, 0], evidenceStart: 0, evidenceLength: 0, version: 1, policy: 0,
             verdict: 0, flags: [])
     }

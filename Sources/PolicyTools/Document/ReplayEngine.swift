@@ -34,6 +34,8 @@ struct ReplayEngine: ~Copyable {
         if let size = settings.sampledCacheSize { shape.sampledCacheSize = size }
         if let size = settings.notSampledCacheSize { shape.notSampledCacheSize = size }
         shape.maximumBytes = maximumBytes
+        // What becomes of a trace is all that anybody asks here.
+        shape.keepsSpans = false
         self.policies = policies
         self.maximumBytes = maximumBytes
         self.keepsVerdicts = keepsVerdicts
@@ -70,7 +72,7 @@ struct ReplayEngine: ~Copyable {
     }
 
     /// Whether the request walked last would not fit beside what is held.
-    var isFull: Bool { shard.heldBytes + index.spanBytes * 2 + (8 << 20) > maximumBytes }
+    var isFull: Bool { shard.heldBytes + index.records.count * 256 + index.groupBytes.count + (8 << 20) > maximumBytes }
 
     /// Moves the clock and decides what becomes due on the way.
     mutating func advance(to time: Int64, _ each: (DecidedTrace, [PolicyVerdict?]) -> Void) {

@@ -40,19 +40,15 @@ package enum ByteSpans {
         bytes.count >= suffix.count && equal(bytes.extracting(last: suffix.count), suffix)
     }
 
-    /// Where the byte first stands at or behind `from`, or nil. 32 bytes at a time.
+    /// Where the byte first stands at or behind `from`, or nil. 64 bytes at a time; the inner loop compiles to vector instructions.
     package static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, from: Int = 0) -> Int? {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let pattern = ones &* UInt64(byte)
-        // Not zero if a byte of the word is the one: then it is looked for one by one.
-        func hit(_ offset: Int) -> UInt64 {
-            let word = Wire.loadLittle64(bytes, offset) ^ pattern
-            return (word &- ones) & ~word & (ones &* 0x80)
-        }
         var offset = max(0, from)
-        while offset &+ 32 <= bytes.count {
-            if hit(offset) | hit(offset &+ 8) | hit(offset &+ 16) | hit(offset &+ 24) != 0 { break }
-            offset &+= 32
+        while offset &+ 64 <= bytes.count {
+            let block = bytes.extracting(offset..<(offset &+ 64))
+            var found: UInt8 = 0
+            for index in 0..<64 { found |= block[index] == byte ? 1 : 0 }
+            if found != 0 { break }
+            offset &+= 64
         }
         while offset < bytes.count {
             if bytes[offset] == byte { return offset }

@@ -107,8 +107,8 @@ package struct PolicySet: Sendable {
         program.evaluate(&index, body, unixNanoseconds: unixNanoseconds)
     }
 
-    /// Whether a walk with the `interest` of `other` serves this set, too.
-    func isServed(byWalkFor other: PolicySet) -> Bool {
+    /// Whether a walk with the `interest` of `other` serves this set, too: `other` was made with `sharing` this one.
+    package func isServed(byWalkFor other: PolicySet) -> Bool {
         program.attributeNumbers.isPrefix(of: other.program.attributeNumbers)
     }
 

@@ -82,7 +82,12 @@ private func inner(_ bytes: [UInt8], _ tags: [UInt64]) throws -> [UInt8] {
                 #expect(failure(#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"\#(json)"}]}]}]}"#)?.reason == .badHex)
                 continue
             }
-            let bytes = stride(from: 0, to: length, by: 2).map { UInt8((values[$0] ?? 0) * 16 + (values[$0 + 1] ?? 0)) }
+            var bytes: [UInt8] = []
+            for position in stride(from: 0, to: length, by: 2) {
+                let high: Int = values[position] ?? 0
+                let low: Int = values[position + 1] ?? 0
+                bytes.append(UInt8(high * 16 + low))
+            }
             #expect(try span(#""traceId":"\#(json)""#) == Encode.bytes(1, bytes))
         }
         #expect(failure(#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"\#(String(repeating: "é", count: length / 2))"}]}]}]}"#)?.reason == .badHex)

@@ -363,7 +363,7 @@ extension JSONTranscoding {
         let isDigit = (text &+ ones &* (0x80 - 0x30)) & ~(text &+ ones &* (0x80 - 0x3a)) & high
         let isLetter = (lowercase &+ ones &* (0x80 - 0x61)) & ~(lowercase &+ ones &* (0x80 - 0x67)) & high
         guard text & high == 0, isDigit | isLetter == high else { return nil }
-        let nibbles = (text & ones &* 0x0f) &+ (isLetter &>> 7) &* 9
+        let nibbles = (text & (ones &* 0x0f)) &+ (isLetter &>> 7) &* 9
         var bytes = (nibbles &<< 4 | nibbles &>> 8) & 0x00ff_00ff_00ff_00ff
         bytes = (bytes | bytes &>> 8) & 0x0000_ffff_0000_ffff
         return UInt32(truncatingIfNeeded: bytes | bytes &>> 16)

@@ -7,11 +7,25 @@ extension PlanPage {
     private static let right = 12.0
     private static let top = 26.0
     private static let bottom = 40.0
+    private static let maximumSteps = 120
 
     /// Spans kept per second over the time of the recording, under both sets.
     func timeline(_ report: PlanReport) -> String {
-        let seconds = Double(report.momentWidth) / 1e9
+        var seconds = Double(report.momentWidth) / 1e9
         var moments = report.moments
+        // Steps of a few pixels are noise.
+        while moments.count > Self.maximumSteps {
+            moments = stride(from: 0, to: moments.count, by: 2).map { position in
+                var sum = moments[position]
+                if position + 1 < moments.count {
+                    sum.total += moments[position + 1].total
+                    sum.current += moments[position + 1].current
+                    sum.candidate += moments[position + 1].candidate
+                }
+                return sum
+            }
+            seconds *= 2
+        }
         // The last moment may have hardly begun: too little to be a rate.
         var lastSeconds = report.recordedSeconds - seconds * Double(moments.count - 1)
         if moments.count > 2 && lastSeconds < seconds / 4 {
@@ -52,7 +66,8 @@ extension PlanPage {
         var time = 0.0
         while time <= end * 1.001 {
             grid += #"<line x1="\#(x(time))" x2="\#(x(time))" y1="\#(y(0))" y2="\#(Figures.fixed(Self.top + plotHeight + 5, 1))"/>"#
-            grid += #"<text x="\#(x(time))" y="\#(Figures.fixed(Self.top + plotHeight + 19, 1))" text-anchor="middle">\#(clock(time))</text>"#
+            let anchor = time > end * 0.97 ? "end" : "middle"
+            grid += #"<text x="\#(x(time))" y="\#(Figures.fixed(Self.top + plotHeight + 19, 1))" text-anchor="\#(anchor)">\#(clock(time))</text>"#
             time += timeStep
         }
         grid += #"<text x="\#(Figures.fixed(Self.left + plotWidth / 2, 1))" y="\#(Self.height - 4)" text-anchor="middle">time since the recording began</text>"#

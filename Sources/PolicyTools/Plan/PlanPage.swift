@@ -53,7 +53,7 @@ package struct PlanPage: Sendable {
             "\(Figures.grouped(report.total.spans)) spans", "\(Figures.grouped(report.total.traces)) traces",
             Figures.bytes(Double(report.total.bytes)),
         ]
-        if report.recordedSeconds > 0 { facts.append("\(Figures.fixed(report.recordedSeconds, 1)) s of traffic") }
+        if report.recordedSeconds > 0 { facts.append("\(PlanText.duration(report.recordedSeconds)) of traffic") }
         let files = report.files.map { "<code>\(escaped($0))</code>" }.joined(separator: " ")
         return """
             <header>
@@ -75,7 +75,7 @@ package struct PlanPage: Sendable {
         if report.recordedSeconds >= 1 {
             let seconds = report.recordedSeconds
             cards.append(
-                card("Bytes per day at this rate", now.bytes, then.bytes, 0) {
+                card("Bytes per day", now.bytes, then.bytes, 0) {
                     Figures.bytes(Double($0) / seconds * 86_400)
                 })
         }
@@ -90,11 +90,11 @@ package struct PlanPage: Sendable {
             if difference > 0 && now > 0 { change = "+" + change }
         }
         let direction = difference > 0 ? "up" : difference < 0 ? "down" : "same"
-        func share(_ value: Int) -> String { all > 0 ? " (\(Figures.percent(Double(value), of: Double(all))) of all)" : "" }
+        func share(_ value: Int) -> String { all > 0 ? "\(Figures.percent(Double(value), of: Double(all))) of all · " : "" }
         return """
             <div class="card"><h3>\(title) <span class="change \(direction)">\(change)</span></h3>
-            <p class="big">\(show(then))<small>\(share(then))</small></p>
-            <p class="before">now \(show(now))\(share(now))</p></div>
+            <p class="big">\(show(then))</p>
+            <p class="before">\(share(then))now \(show(now))</p></div>
             """
     }
 

@@ -1,7 +1,7 @@
 internal import NativeCore
 internal import OTLP
 
-/// What is remembered of a decided trace, for people who ask why it was kept or not. 152 bytes.
+/// What is remembered of a decided trace, for people who ask why it was kept or not. 160 bytes.
 struct DecisionRecord: BitwiseCopyable {
     var traceID: TraceID
     var hash: UInt64
@@ -9,10 +9,12 @@ struct DecisionRecord: BitwiseCopyable {
     var firstSeen: Int64
     var lastSeen: Int64
     var decidedAt: Int64
+    /// Latest end minus earliest start, milliseconds.
+    var extent: Int64
     var spanBytes: UInt64
     var spanCount: UInt32
     var lateSpans: UInt32
-    /// Predicate bits of the whole trace.
+    /// The first 64 predicate bits of the whole trace; others stand in the evidence.
     var predicates: UInt64
     /// Four bits for each of the first 64 policies: 0 not asked, else the verdict plus one.
     var verdicts: [4 of UInt64]
@@ -30,6 +32,8 @@ struct DecisionRecord: BitwiseCopyable {
         static let hasRoot = Flags(rawValue: 1)
         static let isTooLarge = Flags(rawValue: 2)
         static let isEarly = Flags(rawValue: 4)
+        /// There was evidence, but not the time to note it.
+        static let lacksEvidence = Flags(rawValue: 8)
     }
 
     static let recordedPolicies = 64
@@ -131,6 +135,7 @@ struct DecisionLog: ~Copyable {
 
     /// What a record's decision is based on; nil if newer records have taken the room.
     func evidence(of record: DecisionRecord) -> [UInt8]? {
+        if record.evidenceLength == 0 { return [] }
         guard record.evidenceStart + UInt64(evidence.count) >= evidenceWritten else { return nil }
         let start = Int(record.evidenceStart % UInt64(evidence.count))
         return (0..<Int(record.evidenceLength)).map { evidence[(start + $0) % evidence.count] }

@@ -149,13 +149,13 @@ extension Shard {
         let summary = table[index]
         let isSampled = decision.verdict == .sampled
         let isLarge = Int(summary.spanCount) > settings.largeTraceSpans
-        let isRecorded = !isLarge && isWanted(summary.hash)
+        let isRecorded = isWanted(summary.hash)
         let decided = DecidedTrace(
             decision: decision, policyNumber: policyNumber, compositePolicy: compositePolicy, cause: cause, spanCount: Int(summary.spanCount),
             spanBytes: Int(summary.spanBytes), deadline: summary.deadline,
             ageMilliseconds: Int(milliseconds(now) &- summary.firstSeenMilliseconds),
-            hasRoot: summary.flags.contains(.hasRoot), isReadable: (isSampled && !isLarge) || isRecorded,
-            isLarge: isSampled && isLarge, isRecorded: isRecorded,
+            hasRoot: summary.flags.contains(.hasRoot), isReadable: !isLarge && (isSampled || isRecorded),
+            isLarge: isLarge && (isSampled || isRecorded), isRecorded: isRecorded,
             traceID: summary.traceID, index: index)
         if decided.isLarge {
             setAside(decided)
@@ -281,15 +281,19 @@ extension Shard {
         bufferedSpans -= decided.spanCount
         bufferedBytes -= decided.spanBytes
         remember(decided)
-        table[decided.index].flags.formUnion([.isSettled, .wasSampled, .isSetAside])
+        table[decided.index].flags.formUnion([.isSettled, .isSetAside])
+        switch decided.decision.verdict {
+        case .sampled: table[decided.index].flags.insert(.wasSampled)
+        case .dropped: table[decided.index].flags.insert(.wasDropped)
+        case .notSampled: break
+        }
         table[decided.index].settledSecond = second(context.now)
         large.append(
             LargeTrace(
-                index: decided.index, deadline: decided.deadline, policyNumber: decided.policyNumber,
-                compositePolicy: decided.compositePolicy, unread: table[decided.index].lastRecord))
+                index: decided.index, deadline: decided.deadline, unread: table[decided.index].lastRecord, decided: decided))
     }
 
-    /// Whether sampled traces are set aside that have not been read to their end.
+    /// Whether large traces are set aside that have not been read to their end.
     package var hasLarge: Bool { !large.isEmpty }
 
     /// The next spans of the large traces, at most `limit`: `spanCount` calls of `withSpan`, in order of arrival. A part may be
@@ -300,8 +304,7 @@ extension Shard {
         guard !large.isEmpty else { return nil }
         chainStart = 0
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
-        let policyNumber = large[0].policyNumber
-        let compositePolicy = large[0].compositePolicy
+        let decided = large[0].decided
         if !large[0].unread.isNone {
             // The chain leads from the newest to the oldest span: it is followed to its end first.
             for _ in 0..<limit * 8 {
@@ -310,8 +313,7 @@ extension Shard {
                 large[0].chain.append(location)
                 large[0].unread = segments.previous(of: location)
             }
-            return LargeTracePart(
-                spanCount: 0, spanBytes: 0, policyNumber: policyNumber, compositePolicy: compositePolicy)
+            return LargeTracePart(spanCount: 0, spanBytes: 0, decided: decided)
         }
         var bytes = 0
         for _ in 0..<limit {
@@ -323,8 +325,7 @@ extension Shard {
             let done = large.removeFirst()
             remove(done.index)
         }
-        return LargeTracePart(
-            spanCount: chain.count, spanBytes: bytes, policyNumber: policyNumber, compositePolicy: compositePolicy)
+        return LargeTracePart(spanCount: chain.count, spanBytes: bytes, decided: decided)
     }
 }
 
@@ -344,14 +345,13 @@ struct FollowedChain {
     var place: Int
 }
 
-/// A sampled trace that is read over many turns.
+/// A sampled or recorded trace that is read over many turns.
 struct LargeTrace {
     let index: Int
     let deadline: Int64
-    let policyNumber: UInt16?
-    let compositePolicy: String?
     /// The newest record that is not in `chain`.
     var unread: RecordLocation
+    let decided: DecidedTrace
     /// Newest first.
     var chain: [RecordLocation] = []
 }
@@ -360,6 +360,6 @@ struct LargeTrace {
 package struct LargeTracePart: Sendable {
     package let spanCount: Int
     package let spanBytes: Int
-    package let policyNumber: UInt16?
-    package let compositePolicy: String?
+    /// The whole trace.
+    package let decided: DecidedTrace
 }

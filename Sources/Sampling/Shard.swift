@@ -27,7 +27,10 @@ package struct ShardSettings: Sendable {
     package var isSpanIngest = false
     /// Decisions whose reasons are remembered; 0: none, and nothing is noted on the way.
     package var decisionRecords = 0
-    /// A sampled trace with more spans is read over many turns: see `Shard.nextLargePart`.
+    /// Spans are held, so that those of sampled traces can be read. Without, decisions are the same, and `Shard.withSpan` shows
+    /// empty spans: for whoever only wants to know what would be decided.
+    package var keepsSpans = true
+    /// A trace with more spans is read over many turns: see `Shard.nextLargePart`.
     package var largeTraceSpans = 2048
 
     package init() {}
@@ -92,7 +95,7 @@ package struct DecidedTrace: Sendable {
     package let hasRoot: Bool
     /// Its spans can be read; it is in the table until `Shard.finish`.
     package let isReadable: Bool
-    /// It was sampled and is so large that it was set aside for `Shard.nextLargePart`; nothing is to be done now.
+    /// It was sampled, or is recorded, and is so large that it was set aside for `Shard.nextLargePart`; nothing is to be done now.
     package let isLarge: Bool
     /// It is wanted for a recording, whatever the decision.
     package let isRecorded: Bool
@@ -133,7 +136,7 @@ package struct Shard: ~Copyable {
     var settled: [SettledTrace] = []
     /// Settled traces that stay in the table until their time.
     var tombstones = 0
-    /// Sampled traces that are read over many turns, first come, first served.
+    /// Sampled or recorded traces that are read over many turns, first come, first served.
     var large: [LargeTrace] = []
     /// Traces whose mixed hash is at most this are kept readable whatever the decision; nil: none is recorded.
     package var recordingThreshold: UInt64?

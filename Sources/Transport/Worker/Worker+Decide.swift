@@ -75,7 +75,7 @@ extension Worker {
             cells.add(metrics.tracesByDecision.dropped)
             ledger.droppedByPolicy += trace.spanCount
         }
-        if trace.isRecorded { record(trace) }
+        if trace.isRecorded && !trace.isLarge { record(trace) }
         if trace.isReadable { shard.finish(trace) }
         cells.observe(metrics.traceWindow, trace.ageMilliseconds)
         cells.observe(metrics.traceRemovalAge, trace.ageMilliseconds / 1000)
@@ -137,8 +137,10 @@ extension Worker {
     /// Keeps the next spans of the large traces, as if they were a trace by themselves.
     private func keepLargePart() {
         guard let part = shard.nextLargePart(limit: Self.largePart), part.spanCount > 0 else { return }
+        if part.decided.isRecorded { record(part) }
+        guard part.decided.decision.verdict == .sampled else { return }
         beginTrace(spans: part.spanCount, bytes: part.spanBytes + 512 * min(part.spanCount, 64))
-        let note = note(policy: part.policyNumber, compositePolicy: part.compositePolicy)
+        let note = note(policy: part.decided.policyNumber, compositePolicy: part.decided.compositePolicy)
         for position in 0..<part.spanCount {
             shard.withSpan(position) { group, resource, scope, span in add(group, resource, scope, span, note) }
         }

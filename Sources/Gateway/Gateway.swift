@@ -30,6 +30,8 @@ package final class Gateway: Sendable {
     private let watcher: Task<Void, Never>?
     /// Nil: the node is alone.
     private let cluster: ClusterNode?
+    private let conditionErrors: ConditionErrorBook
+    private let conditionErrorReports: Task<Void, Never>
     private let status: GatewayStatus
 
     private init(
@@ -37,7 +39,7 @@ package final class Gateway: Sendable {
         group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
         credentialReloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
         admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
-        watcher: Task<Void, Never>?, cluster: ClusterNode?, status: GatewayStatus
+        watcher: Task<Void, Never>?, conditionErrors: ConditionErrorBook, cluster: ClusterNode?, status: GatewayStatus
     ) {
         self.config = config
         self.plan = plan
@@ -55,6 +57,8 @@ package final class Gateway: Sendable {
         self.reloader = reloader
         self.watcher = watcher
         self.cluster = cluster
+        self.conditionErrors = conditionErrors
+        conditionErrorReports = Task { await conditionErrors.run() }
         self.status = status
     }
 
@@ -127,8 +131,10 @@ package final class Gateway: Sendable {
             let reloader = Reloader(
                 options: options, sampling: config.pipeline.tailSampling.id, memory: policyMemory,
                 directory: directory, workers: workers, cluster: cluster, logger: logger)
+            let conditionErrors = ConditionErrorBook(policyMemory, logger)
             let scrape = Scrape(
-                workers: workers, plan: plan, process: process, status: status, directory: directory, cluster: cluster)
+                workers: workers, plan: plan, process: process, status: status, directory: directory,
+                conditionErrors: conditionErrors, cluster: cluster)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
             var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
@@ -137,7 +143,7 @@ package final class Gateway: Sendable {
             sources.cluster = cluster.map { ClusterPages(cluster: $0) }
             sources.policies = PolicyPages(
                 workers: workers, plan: plan, directory: directory, reloader: reloader,
-                recorder: Recorder(workers: workers), scrape: scrape, cluster: sources.cluster)
+                recorder: Recorder(workers: workers), scrape: scrape, memory: policyMemory, cluster: sources.cluster)
             if let pages = sources.policies { shared?.onReload { await pages.reloadForPeer() } }
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
@@ -168,7 +174,7 @@ package final class Gateway: Sendable {
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
                 security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
                 admin: admin, healthCheck: healthCheck, directory: directory, reloader: reloader, watcher: watcher,
-                cluster: cluster, status: status)
+                conditionErrors: conditionErrors, cluster: cluster, status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
             await cluster?.leave()
@@ -224,7 +230,8 @@ package final class Gateway: Sendable {
     /// Ledger and metrics of the node as of now.
     package func snapshot() async -> NodeSnapshot {
         await Scrape(
-            workers: workers, plan: plan, process: process, status: status, directory: directory, cluster: cluster
+            workers: workers, plan: plan, process: process, status: status, directory: directory,
+            conditionErrors: conditionErrors, cluster: cluster
         ).snapshot()
     }
 
@@ -239,6 +246,7 @@ package final class Gateway: Sendable {
         guard status.enter(.draining) else { return await snapshot().ledger }
         logger.info("shutting down")
         watcher?.cancel()
+        conditionErrorReports.cancel()
         cluster?.startDraining()
         for listener in clientListeners { await Listening.stop(listener) }
         await stopReceiving()

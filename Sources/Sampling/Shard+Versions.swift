@@ -95,10 +95,10 @@ extension Shard {
         live.predicates = 0
         if position < own.live.records.count { live = own.live.records[position] }
         if log != nil && live.predicates & ~table[entry].predicates != 0 {
-            noteEvidence(entry, live.predicates, location)
+            noteEvidence(entry, word: 0, live.predicates & ~table[entry].predicates, location)
         }
         let layout = versions[place].version.policies.sideLayout
-        if layout.count > 0 { addSide(entry, position, live, own.live, layout) }
+        if layout.count > 0 { addSide(entry, position, live, own.live, layout, location) }
         table[entry].add(live)
         if let shadow = own.shadow, position < shadow.records.count {
             versions[place].shadow?.add(position, of: shadow, request: requestNumber, to: entry)
@@ -125,22 +125,19 @@ struct ForeignBits {
     /// The request with the version's bits, of the records that arrived here; without any where they can't be found again.
     mutating func indexes(of version: PolicyVersion, body: Span<UInt8>, _ arrived: [SpanRecord]) -> Indexes {
         if let last = known.first(where: { $0.number == version.number }) { return last }
-        let made = Indexes(
-            number: version.number, live: walk(body, version.policies, arrived),
-            shadow: version.shadow.map { walk(body, $0, arrived) })
+        let made = walk(body, version, arrived)
         known.append(made)
         return made
     }
 
-    private func walk(_ body: Span<UInt8>, _ policies: PolicySet, _ arrived: [SpanRecord]) -> RequestIndex {
+    private func walk(_ body: Span<UInt8>, _ version: PolicyVersion, _ arrived: [SpanRecord]) -> Indexes {
         var index = RequestIndex()
-        guard (try? RequestWalker(keys: keys, interest: policies.interest).walk(body, into: &index)) != nil else {
-            return RequestIndex()
-        }
+        let nothing = Indexes(number: version.number, live: RequestIndex(), shadow: nil)
+        guard (try? RequestWalker(keys: keys, interest: version.interest).walk(body, into: &index)) != nil else { return nothing }
         Shard.leaveOutOversized(&index)
         index.keepThose(of: arrived)
-        guard index.records.count == arrived.count else { return RequestIndex() }
-        policies.evaluatePredicates(&index, body: body, unixNanoseconds: unixNanoseconds)
-        return index
+        guard index.records.count == arrived.count else { return nothing }
+        let shadow = version.evaluatePredicates(&index, body: body, unixNanoseconds: unixNanoseconds)
+        return Indexes(number: version.number, live: index, shadow: shadow)
     }
 }

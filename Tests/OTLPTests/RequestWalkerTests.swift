@@ -243,7 +243,7 @@ import Testing
             keys: HashKeys(3, 4), interest: AttributeInterest(spanNames: [Array("n".utf8)], resourceNames: []))
         let spans = (1...5).map { number in
             Encode.span(
-                trace: UInt64(number), number % 2 == 0 ? [] : Encode.attribute(9, "n", Encode.varint(3, UInt64(number))))
+                trace: UInt8(number), number % 2 == 0 ? [] : Encode.attribute(9, "n", Encode.varint(3, UInt64(number))))
         }
         let body = Encode.request(spans: spans)
         let whole = try walk(body, walker)

@@ -27,8 +27,6 @@ package final class Worker {
     private var walker: RequestWalker
     private var index = RequestIndex()
     var inflater = Inflater()
-    /// The same request as the shadow set sees it; unused without one.
-    private var shadowIndex = RequestIndex()
     var routes: [DestinationRoute] = []
     /// This worker's part in the cluster; nil: the node is alone.
     package var lane: ClusterLane?
@@ -39,6 +37,8 @@ package final class Worker {
     private var reportedBytes = 0
     var validGroups: Set<UInt64> = []
     var scopeNotes = ScopeNotes()
+    /// Decided traces that are being carried out.
+    var run: [DecidedTrace] = []
     /// The sample of traces that somebody is collecting.
     var recording: TraceRecording?
     /// When decisions began to be held back since every destination is full.
@@ -64,7 +64,7 @@ package final class Worker {
         shard = Shard(settings: plan.shard, version: plan.policies.version, keys: plan.hashKeys, now: now)
         shard.clock = { SystemClocks.monotonicNanoseconds() }
         assembler = BatchAssembler(settings: plan.batch, hashSeed: plan.hashKeys.first)
-        walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.version.policies.interest)
+        walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.version.interest)
         spansForWorker = Array(repeating: 0, count: plan.workerCount)
     }
 
@@ -124,19 +124,18 @@ package final class Worker {
         let spans = index.records.count
         let parts = try lane?.part(body.span.extracting(payloadStart...), &index, hop: hop)
         let clock = SystemClocks.unixNanoseconds()
-        policies.version.policies.evaluatePredicates(
+        let shadow = policies.version.evaluatePredicates(
             &index, body: body.span.extracting(payloadStart...), unixNanoseconds: clock)
-        let hasShadow = walkForShadow(body.span.extracting(payloadStart...), clock)
         if plan.refusesExcessTraces { try refuseIfFull(receiver) }
         let rejected = index.rejected
         let isForeign = hop > 1 && lane?.hasForeign(index.records) == true
         if plan.workerCount == 1 {
             let message = body.span.extracting(payloadStart...)
-            let result = ingest(message, index, policies.version, hasShadow ? shadowIndex : nil)
+            let result = ingest(message, index, policies.version, shadow)
             ledger.accepted += index.records.count
             settle(result, message, index)
         } else {
-            try distribute(body, payloadStart, receiver, hasShadow: hasShadow)
+            try distribute(body, payloadStart, receiver, shadow)
         }
         if isForeign { lane?.shared.noteForeignTraces() }
         if rejected.total > 0 { countRejected(rejected) }
@@ -186,17 +185,6 @@ package final class Worker {
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
     }
 
-    /// Has the shadow set look at the request that `index` is of; false if there is none.
-    private func walkForShadow(_ message: Span<UInt8>, _ unixNanoseconds: Int64) -> Bool {
-        guard let shadow = policies.version.shadow else { return false }
-        let walker = RequestWalker(keys: plan.hashKeys, interest: shadow.interest)
-        guard (try? walker.walk(message, into: &shadowIndex)) != nil else { return false }
-        Shard.leaveOutOversized(&shadowIndex)
-        shadowIndex.keepThose(of: index.records)
-        shadow.evaluatePredicates(&shadowIndex, body: message, unixNanoseconds: unixNanoseconds)
-        return true
-    }
-
     /// Refuses a request if a worker that owns spans of it takes no further traces.
     private func refuseIfFull(_ receiver: Int) throws(RequestRefusal) {
         let workers = UInt64(plan.workerCount)
@@ -210,7 +198,7 @@ package final class Worker {
 
     /// Law 2: room in every target first, then commit to all.
     private func distribute(
-        _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, hasShadow: Bool
+        _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, _ shadow: RequestIndex?
     ) throws(RequestRefusal) {
         if index.records.isEmpty { return }
         let workers = UInt64(plan.workerCount)
@@ -225,7 +213,7 @@ package final class Worker {
         }
         let request = ReceivedRequest(
             body: body, payloadStart: payloadStart, index: index, version: policies.version,
-            shadow: hasShadow ? shadowIndex : nil, memory: plan.memory)
+            shadow: shadow, memory: plan.memory)
         index = RequestIndex()
         index.records.reserveCapacity(request.index.records.count)
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
@@ -241,12 +229,11 @@ package final class Worker {
     /// Makes a request of spans that this node has accepted, or that a peer hands over, for all workers.
     func received(_ payload: [UInt8]) -> ReceivedRequest {
         if (try? walker.walk(payload.span, into: &index)) == nil { index = RequestIndex() }
-        let clock = SystemClocks.unixNanoseconds()
-        policies.version.policies.evaluatePredicates(&index, body: payload.span, unixNanoseconds: clock)
-        let hasShadow = walkForShadow(payload.span, clock)
+        let shadow = policies.version.evaluatePredicates(
+            &index, body: payload.span, unixNanoseconds: SystemClocks.unixNanoseconds())
         let request = ReceivedRequest(
             body: payload, payloadStart: 0, index: index, version: policies.version,
-            shadow: hasShadow ? shadowIndex : nil, memory: plan.memory)
+            shadow: shadow, memory: plan.memory)
         index = RequestIndex()
         return request
     }
@@ -323,7 +310,7 @@ package final class Worker {
     package func install(_ new: PolicyInForce) {
         cells.adopt(new.book.layout)
         policies = new
-        walker.interest = new.version.policies.interest
+        walker.interest = new.version.interest
         shard.install(new.version, tuning: new.tuning)
         countVerdicts()
         reportMemory()

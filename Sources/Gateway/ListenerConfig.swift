@@ -12,7 +12,7 @@ struct ListenerConfig: Sendable {
     var guards: ListenerGuardsConfig
 
     /// All listeners of a node, in the order of the receivers, gRPC before HTTP. Their place is the index of their metrics and
-    /// limits.
+    /// limits. The one for peers, which has no metrics of its own, is the last.
     static func all(of config: GatewayConfig) -> [ListenerConfig] {
         var listeners: [ListenerConfig] = []
         for receiver in config.pipeline.receivers {
@@ -34,6 +34,7 @@ struct ListenerConfig: Sendable {
                         settings: settings, guards: http.guards))
             }
         }
+        if let cluster = config.cluster { listeners.append(cluster.listener) }
         return listeners
     }
 

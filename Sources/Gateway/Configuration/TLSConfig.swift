@@ -72,6 +72,33 @@ enum TLSConfig {
         return check(&tls, settings, keys)
     }
 
+    /// `tls` of a cluster's node, which is server and client to its peers: one certificate for both, and one authority that all
+    /// nodes' certificates are checked against, on both sides.
+    /// - Returns: nil if the key is absent, null, or wrong (which is reported): plain text.
+    static func peers(_ reader: inout ConfigReader) -> (server: TLSSettings, client: TLSSettings)? {
+        guard let node = reader.node("tls"), node.value != .null, var tls = reader.map("tls") else { return nil }
+        var server = TLSSettings(side: .server)
+        var keys = ProblemKeys()
+        readCommon(&tls, &server, &keys)
+        server.authorities = source(&tls, "ca_file", "ca_pem", &keys.authorities)
+        let name = tls.nonEmpty("server_name_override")
+        if server.certificate == nil, server.key == nil {
+            tls.error("`cert_file` and `key_file` are missing: a node shows its certificate to its peers")
+        }
+        if server.authorities == nil {
+            tls.error("`ca_file` is missing: nodes check each other's certificates against it", key: "ca_file")
+        }
+        guard let server = check(&tls, server, keys), server.authorities != nil else { return nil }
+        var client = server
+        client.side = .client
+        client.serverName = name
+        if let problems = problems(of: client) {
+            tls.error("can't be used for connections to peers: \(problems.description)")
+            return nil
+        }
+        return (server, client)
+    }
+
     /// What an endpoint's text says about TLS.
     enum ClientScheme { case plain, secure, open }
 

@@ -27,8 +27,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         var isAnswered = false
         /// Its credentials are being checked.
         var isUnderCheck = false
-        /// All of it is here; what comes after it waits for the check.
+        /// All of it is here; what comes after it waits for the check, or for its answer.
         var hasEnded = false
+        /// Its spans are on their way to their owners: the answer comes with theirs.
+        var isPending = false
     }
 
     /// How long bytes that nobody wants are still taken after a last answer, so that the client gets to read it.
@@ -41,6 +43,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private let receiver: Int
     private let http: HTTPListenerSettings
     private let passThrough: SignalSet
+    let isForPeers = false
     private let endsAt: Int64
     private let openedAt: Int64
     private var context: ChannelHandlerContext?
@@ -155,6 +158,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         request?.hasEnded = false
         if let refusal { refuse(refusal) }
         if open.hasEnded { complete() }
+        if request?.isPending != true { takeHeld() }
+    }
+
+    /// Goes on with what came behind a request that had to wait.
+    private func takeHeld() {
         // What came behind it meanwhile; a request among it may have to wait in its turn.
         var parts: [HTTPServerRequestPart] = []
         swap(&parts, &held)
@@ -259,14 +267,40 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             case .export(let signal):
                 var body: [UInt8] = []
                 swap(&body, &open.body)
-                let response = try server.export(signal, body, 0, call.form, receiver)
-                write(HTTPReplies.taken(response, open.form), keepsAlive: open.keepsAlive)
+                let result = try server.export(signal, body, 0, call.form, receiver)
+                if let token = result.pending { return wait(token, open, result.response) }
+                write(HTTPReplies.taken(result.response, open.form), keepsAlive: open.keepsAlive)
             }
         } catch {
             note(error)
             if error.endsConnection { closeReason = .abuse }
             write(HTTPReplies.refusal(error, open.form), keepsAlive: open.keepsAlive && !error.endsConnection)
         }
+    }
+
+    /// The request's spans are on their way to their owners; what comes behind it waits.
+    private func wait(_ token: UInt64, _ open: OpenRequest, _ response: ExportTraceServiceResponse) {
+        request = open
+        request?.body = []
+        request?.promisedBytes = 0
+        request?.hasEnded = true
+        request?.isPending = true
+        server.cells.add(server.metrics.streams, 1)
+        server.worker.lane?.whenSettled(token) { [weak self] refusedFor in self?.settled(response, refusedFor) }
+    }
+
+    private func settled(_ response: ExportTraceServiceResponse, _ refusedFor: Int64?) {
+        guard let open = request, open.isPending else { return }
+        endRequest()
+        lastActivity = server.worker.now
+        if let refusedFor, let lane = server.worker.lane {
+            let refusal = lane.refusal(after: refusedFor)
+            note(refusal)
+            write(HTTPReplies.refusal(refusal, open.form), keepsAlive: open.keepsAlive)
+        } else {
+            write(HTTPReplies.taken(response, open.form), keepsAlive: open.keepsAlive)
+        }
+        takeHeld()
     }
 
     /// Refuses a request whose body is still coming. If it comes all the same, it is thrown away; and unless the client waits with
@@ -358,6 +392,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             closeNow(.idle)
         }
     }
+
+    func announceServing() {}
 
     func announceShutdown() { isShuttingDown = true }
 

@@ -390,8 +390,8 @@ import Testing
         Case(
             minimal(extensions: "health_check: , zpages: , helth_check: "),
             "t.yaml:4:14: extensions.health_check: warning: `health_check` is defined but not in use; name it in `service.extensions` or leave it out",
-            "t.yaml:4:30: extensions.zpages: the Collector's extension `zpages` is not in Tailgate yet; extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth",
-            "t.yaml:4:40: extensions.helth_check: unknown extension `helth_check`; did you mean `health_check`? extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth"
+            "t.yaml:4:30: extensions.zpages: the Collector's extension `zpages` is not in Tailgate yet; extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth, cluster",
+            "t.yaml:4:40: extensions.helth_check: unknown extension `helth_check`; did you mean `health_check`? extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth, cluster"
         ),
         Case(
             minimal(service: "extensions: [health_check]"),

@@ -220,7 +220,7 @@ def test_changed_guards_are_said_to_need_a_restart(gateway, backend, rng, tmp_pa
         assert status == 200 and set(json.loads(body)["needs_restart"]) == keys
         lines = [line for line in node.log().splitlines() if "changed keys need a restart" in line]
         assert len(lines) == 1 and all(key in lines[0] for key in keys)
-        assert set(policies(node)["needs_restart"]) == keys
+        assert set(policies(node)["reloads"]["needs_restart"]) == keys
         assert "-token" not in body and "-token" not in node.log() and "-token" not in json.dumps(policies(node))
         # What was in force still is.
         client.must_export(spans.request(spans.trace(rng)), metadata=[("authorization", "Bearer first-token")])

@@ -71,10 +71,12 @@ extension HTTPServerConfig {
         }
         codings = Self.codings(&reader)
         if var section = reader.map("response_headers") {
-            responseHeaders = HeaderConfig.read(&section)
-            for name in ["date", "vary"] where responseHeaders.contains(where: { $0.name == name }) {
-                section.error("Tailgate sets `\(name)` itself; leave it out")
+            for entry in section.keys where ["date", "vary"].contains(entry.key.lowercased()) {
+                section.problems.error(
+                    "Tailgate sets the header `\(clipped(entry.key))` itself; leave it out", at: entry.keyPosition,
+                    keyPath: section.keyPath)
             }
+            responseHeaders = HeaderConfig.read(&section)
         }
         guards = ListenerGuardsConfig(&reader, protocols: ["h2", "http/1.1"])
         reader.notSupported(["middlewares"], because: "leave the key out")

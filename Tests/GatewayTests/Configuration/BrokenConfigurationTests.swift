@@ -49,13 +49,13 @@ import Testing
         ),
         Case(
             minimal(receiver: "protocols: {http: {response_headers: {content-length: \"5\", Date: x, x-a: \"b\\nc\"}}}"),
-            "t.yaml:1:68: receivers.otlp.protocols.http.response_headers: \"content-length\" is no name of a header that can be set",
-            "t.yaml:1:98: receivers.otlp.protocols.http.response_headers.x-a: a header's value is visible ASCII; this has other characters (a line break?)",
-            "t.yaml:1:67: receivers.otlp.protocols.http.response_headers: Tailgate sets `date` itself; leave it out"
+            "t.yaml:1:58: receivers.otlp.protocols.http.response_headers: \"content-length\" is no name of a header that can be set",
+            "t.yaml:1:79: receivers.otlp.protocols.http.response_headers: Tailgate sets the header `Date` itself; leave it out",
+            "t.yaml:1:93: receivers.otlp.protocols.http.response_headers.x-a: a header's value is visible ASCII; this has other characters (a line break?)"
         ),
         Case(
             minimal(receiver: "protocols: {http: {profiles_url_path: /x}}"),
-            "t.yaml:1:38: receivers.otlp.protocols.http.profiles_url_path: `profiles_url_path` is not in Tailgate yet: profiles are not taken; leave the key out"
+            "t.yaml:1:39: receivers.otlp.protocols.http.profiles_url_path: `profiles_url_path` is not in Tailgate yet: profiles are not taken; leave the key out"
         ),
         Case(
             minimal(receiver: "protocols: {http: {cors: {max_age: 5}}}"),

@@ -101,6 +101,8 @@ package struct DecidedTrace: Sendable {
     package let isRecorded: Bool
     package let traceID: TraceID
     let index: Int
+    /// Where its spans begin among those of its run.
+    var chainStart = 0
 }
 
 /// One shard of the trace-id space: holds spans until their trace is decided, and decides.
@@ -124,8 +126,12 @@ package struct Shard: ~Copyable {
     var notSampledCache: DecisionCache?
     var log: DecisionLog?
     var evidenceBudget = EvidenceBudget()
-    /// The chain of the sampled trace that is being read, oldest record first.
+    /// The chains of the traces that are being read, each oldest record first.
     var chain: [RecordLocation] = []
+    /// Where the trace that `withSpan` reads begins.
+    var chainStart = 0
+    /// Scratch room of `decideRun`.
+    var followed: [FollowedChain] = []
     /// Traces that their spans settled, for `nextDecision`.
     var settled: [SettledTrace] = []
     /// Settled traces that stay in the table until their time.

@@ -16,18 +16,21 @@ extension Worker {
         var current = started
         var decided = 0
         let metrics = plan.metrics.sampling
-        while let trace = shard.nextDecision(now: started, early: early) {
-            conclude(trace)
-            let lateness = max(0, current - trace.deadline)
-            if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
-            decided += 1
-            if decided & 15 == 0 {
-                current = now
-                if current - started > budget {
-                    keepLargePart()
-                    finishRun(started, now)
-                    return true
-                }
+        while true {
+            shard.decideRun(&run, now: started, early: early)
+            if run.isEmpty { break }
+            for trace in run {
+                if trace.isReadable { shard.beginReading(trace) }
+                conclude(trace)
+                let lateness = max(0, current - trace.deadline)
+                if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
+            }
+            decided += run.count
+            current = now
+            if current - started > budget {
+                keepLargePart()
+                finishRun(started, now)
+                return true
             }
         }
         var more = shard.hasLarge

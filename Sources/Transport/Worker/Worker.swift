@@ -34,6 +34,8 @@ package final class Worker {
     private var reportedBytes = 0
     var validGroups: Set<UInt64> = []
     var scopeNotes = ScopeNotes()
+    /// Decided traces that are being carried out.
+    var run: [DecidedTrace] = []
     /// The sample of traces that somebody is collecting.
     var recording: TraceRecording?
     /// When decisions began to be held back since every destination is full.

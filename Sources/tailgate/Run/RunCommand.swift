@@ -102,6 +102,7 @@ struct RunCommand: AsyncParsableCommand {
             "memory at most, within the limit",
             metadata: ["parts": "\(bounds.summary)", "left_for_spans": "\(bounds.roomBytes >> 20) MiB"])
         if let warning = bounds.warning { logger.warning("\(warning)") }
+        ProcessLimits.releaseStartupCode()
     }
 
     private func report(_ ledger: Ledger, _ logger: Logger) {

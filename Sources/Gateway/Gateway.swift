@@ -28,10 +28,10 @@ package final class Gateway: Sendable {
     private let directory: PolicyDirectory
     private let reloader: Reloader
     private let watcher: Task<Void, Never>?
-    private let conditionErrors: ConditionErrorBook
-    private let conditionErrorReports: Task<Void, Never>
     /// Nil: the node is alone.
     private let cluster: ClusterNode?
+    private let conditionErrors: ConditionErrorBook
+    private let conditionErrorReports: Task<Void, Never>
     private let status: GatewayStatus
 
     private init(
@@ -56,9 +56,9 @@ package final class Gateway: Sendable {
         self.directory = directory
         self.reloader = reloader
         self.watcher = watcher
+        self.cluster = cluster
         self.conditionErrors = conditionErrors
         conditionErrorReports = Task { await conditionErrors.run() }
-        self.cluster = cluster
         self.status = status
     }
 

@@ -162,6 +162,23 @@ import Testing
                 """)
     }
 
+    @Test func whatGoesToPeers() {
+        var cells = LedgerCells(destinationCount: 0)
+        cells.accepted = 100
+        cells.fromPeers = 40
+        cells.buffered = 10
+        cells.notSampled = 20
+        cells.forwarded = 50
+        cells.handedOff = 15
+        cells.held = 5
+        let ledger = Ledger(workers: [cells, cells], destinationNames: [])
+        #expect(ledger.difference == 0 && ledger.accepted == 200 && ledger.fromPeers == 80)
+        #expect(ledger[.forwarded] == 100 && ledger[.handedOff] == 30 && ledger[.held] == 10)
+        #expect(ledger.summary().contains("  held for peers             10"), "\(ledger.summary())")
+        cells.held = 4
+        #expect(Ledger(workers: [cells], destinationNames: []).difference == 1)
+    }
+
     @Test func summary() {
         var cells = LedgerCells(destinationCount: 2)
         cells.accepted = 1_234_567

@@ -41,7 +41,8 @@ extension Worker {
             let hash = plan.hashKeys.hash(handed.traceID)
             guard Shard.number(of: hash, among: workers) == UInt64(number), let verdict = Verdict(rawValue: handed.verdict)
             else { continue }
-            let decision = Decision(verdict: verdict, policy: handed.policy)
+            // Policies have other numbers on other nodes.
+            let decision = Decision(verdict: verdict, policy: nil)
             let metrics = plan.metrics.lanes
             switch shard.adopt(decision, of: handed.traceID, hash: hash, age: Int(handed.age), now: now) {
             case .remembered: if let metrics { cells.add(metrics.adoptedDecisions) }

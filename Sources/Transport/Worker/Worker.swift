@@ -229,8 +229,8 @@ package final class Worker {
     /// Makes a request of spans that this node has accepted, or that a peer hands over, for all workers.
     func received(_ payload: [UInt8]) -> ReceivedRequest {
         if (try? walker.walk(payload.span, into: &index)) == nil { index = RequestIndex() }
-        let clock = SystemClocks.unixNanoseconds()
-        let shadow = policies.version.evaluatePredicates(&index, body: payload.span, unixNanoseconds: clock)
+        let shadow = policies.version.evaluatePredicates(
+            &index, body: payload.span, unixNanoseconds: SystemClocks.unixNanoseconds())
         let request = ReceivedRequest(
             body: payload, payloadStart: 0, index: index, version: policies.version,
             shadow: shadow, memory: plan.memory)

@@ -61,14 +61,12 @@ final class Simulation {
     private(set) var now: Int64 = 0
     private var events = EventQueue()
     private(set) var nodes: [String: SimulatedNode] = [:]
-    private var network_: SimulatedNetwork?
-    var network: SimulatedNetwork {
-        guard let network_ else { preconditionFailure("made in init") }
-        return network_
-    }
+    private(set) lazy var network = SimulatedNetwork(self)
 
-    var settings = ClusterSettings()
-    var shardSettings = ShardSettings()
+    var settings: ClusterSettings
+    var shardSettings: ShardSettings
+    /// What the network does to messages.
+    var faults = SimulatedNetwork.Faults()
     let slotBits = 8
     let policies: PolicySet
     let resolverInterval: Int64
@@ -112,30 +110,35 @@ final class Simulation {
     var traceCount: Int { traces.count }
     private var isStrict: Bool { weather != .stormy && falseAlarms == 0 }
 
-    init?(seed: UInt64, weather: Weather) {
+    init(seed: UInt64, weather: Weather) {
         self.seed = seed
         self.weather = weather
-        random = SeededGenerator(seed)
-        guard let policies = Self.policies() else { return nil }
+        guard let policies = Self.policies() else { preconditionFailure("policies that are always the same") }
         self.policies = policies
+        // In variables of its own: a class that calls methods of its properties here is never freed (Swift 6.3).
+        var random = SeededGenerator(seed)
+        var settings = ClusterSettings()
+        var shard = ShardSettings()
         resolverInterval = [200 * millisecond, second, 3 * second][random.below(3)]
         isListAuthoritative = random.chance(40)
         hasBadResolver = random.chance(50)
-        shardSettings.decisionWait = [3 * second, 6 * second][random.below(2)]
-        shardSettings.maximumBytes = 8 << 20
-        shardSettings.sampledCacheSize = 2048
-        shardSettings.notSampledCacheSize = 2048
+        shard.decisionWait = [3 * second, 6 * second][random.below(2)]
+        shard.maximumBytes = 8 << 20
+        shard.sampledCacheSize = 2048
+        shard.notSampledCacheSize = 2048
         settings.handoffChunkBytes = [200, 2000, 20_000][random.below(3)]
         settings.handoffBandwidth = [6_000, 50_000, 10_000_000][random.below(3)]
         settings.handoffWindowBytes = 64 << 10
         settings.custodyBytes = random.chance(20) ? 4 << 10 : 1 << 20
         settings.maximumInFlight = [1, 4, 16][random.below(3)]
-        network_ = SimulatedNetwork(self)
-        network.faults.delay = 0...[1, 10, 40][random.below(3)]
+        faults.delay = 0...[1, 10, 40][random.below(3)]
         if weather != .orderly {
-            network.faults.lossPercent = [1, 2, 3][random.below(3)]
-            network.faults.duplicationPercent = [0, 2, 10][random.below(3)]
+            faults.lossPercent = [1, 2, 3][random.below(3)]
+            faults.duplicationPercent = [0, 2, 10][random.below(3)]
         }
+        self.random = random
+        self.settings = settings
+        shardSettings = shard
     }
 
     /// Errors are kept, and 40 % of the others by their trace id.
@@ -299,7 +302,7 @@ final class Simulation {
             self.after(self.random.milliseconds(50...300)) { [unowned self] in self.send(batch, attempt: attempt + 1) }
         }
         // Clients' connections are good; they break when the node dies.
-        after(random.milliseconds(network.faults.delay)) { [unowned self] in
+        after(random.milliseconds(faults.delay)) { [unowned self] in
             self.onNode(address, incarnation: incarnation) { node in
                 node.accept(payload) { [unowned self] isTaken in
                     if isAnswered { return }
@@ -425,8 +428,8 @@ final class Simulation {
         // Calm: everything heals, and the cluster has to come to rest.
         network.cuts = []
         network.slow = []
-        network.faults.lossPercent = 0
-        network.faults.duplicationPercent = 0
+        faults.lossPercent = 0
+        faults.duplicationPercent = 0
         let patience = workloadEnd + 90 * second
         while now < patience {
             turn(until: now + second)

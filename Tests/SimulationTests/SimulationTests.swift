@@ -27,7 +27,7 @@ import Testing
         let isReplay = Self.number("TAILGATE_SIMULATION_SEED") != nil
         var totals = Totals()
         for seed in Self.seeds {
-            let simulation = try #require(Simulation(seed: seed, weather: weather))
+            let simulation = Simulation(seed: seed, weather: weather)
             simulation.keepsNotes = isReplay
             simulation.run()
             if isReplay { print(simulation.notes.joined(separator: "\n")) }
@@ -46,12 +46,12 @@ import Testing
     /// The test of the test: each of these faults is found within a few schedules.
     @Test(arguments: Sabotage.allCases) func aFaultIsFound(sabotage: Sabotage) throws {
         for seed in 1...80 as ClosedRange<UInt64> {
-            let simulation = try #require(Simulation(seed: seed, weather: .orderly))
+            let simulation = Simulation(seed: seed, weather: .orderly)
             simulation.sabotage = sabotage
             simulation.run()
             guard !simulation.problems.isEmpty else { continue }
             // The fault was it, and not what was made of the settings to see it.
-            let sound = try #require(Simulation(seed: seed, weather: .orderly))
+            let sound = Simulation(seed: seed, weather: .orderly)
             sound.prepare(for: sabotage)
             sound.run()
             #expect(sound.problems.isEmpty, "seed \(seed) fails without the fault, too")
@@ -64,7 +64,7 @@ import Testing
     /// Without the fault, the circumstances in which it is looked for are green.
     @Test(arguments: Sabotage.allCases.filter(\.needsCircumstances)) func theCircumstancesOfAFaultAreSound(sabotage: Sabotage) throws {
         for seed in 1...40 as ClosedRange<UInt64> {
-            let simulation = try #require(Simulation(seed: seed, weather: .orderly))
+            let simulation = Simulation(seed: seed, weather: .orderly)
             simulation.prepare(for: sabotage)
             simulation.run()
             if !simulation.problems.isEmpty {
@@ -76,7 +76,7 @@ import Testing
     /// The same seed is the same run: what a failure prints can be replayed.
     @Test func aSeedReplaysItsSchedule() throws {
         let runs = try (0..<2).map { _ in
-            let simulation = try #require(Simulation(seed: 7, weather: .stormy))
+            let simulation = Simulation(seed: 7, weather: .stormy)
             simulation.keepsNotes = true
             simulation.run()
             return simulation.notes + ["\(simulation.acceptedSpans) \(simulation.now)"]

@@ -16,6 +16,50 @@ enum PolicyBenchmarks {
         measure("the same and 2 OTTL conditions", attributes + ottl)
         measure("100 exact values of 10 names", exactValues)
         measure("20 of all kinds", mixed)
+        measureShadow("3 basic, shadowed by 20 and OTTL", basic, attributes + ottl)
+        measureShadow("20 and OTTL, shadowed by the same", attributes + ottl, attributes + ottl)
+    }
+
+    /// Walk and predicates of a live and a shadow set, by a walk for each and by one for both.
+    static func measureShadow(_ name: String, _ live: [ConfigNode], _ shadow: [ConfigNode]) {
+        let problems = ConfigProblems()
+        guard let first = PolicySet(version: 1, nodes: live, keyPath: "policies", problems: problems),
+            let second = PolicySet(version: 1, nodes: shadow, keyPath: "shadow", problems: problems, sharing: first)
+        else { preconditionFailure("\(problems.all.map(\.description))") }
+        let version = PolicyVersion(number: 1, policies: first, shadow: second)
+        var source = TrafficSource(catalog: TrafficCatalog(settings: TrafficSettings()))
+        var generator = SystemRandomNumberGenerator()
+        let keys = HashKeys(using: &generator)
+        let walkers = [first.interest, second.interest].map { RequestWalker(keys: keys, interest: $0) }
+        var (index, other) = (RequestIndex(), RequestIndex())
+        var alone: [Double] = []
+        var apart: [Double] = []
+        var together: [Double] = []
+        for _ in 0..<rounds {
+            var (spans, one, two, both) = (0, 0.0, 0.0, 0.0)
+            for _ in 0..<requestsPerRound {
+                let request = source.next(unixNanoseconds: 1_700_000_000_000_000_000)
+                let body = request.bytes.span.extracting(GRPCFraming.prefixLength...)
+                one += MicroBenchmarks.time {
+                    _ = try? walkers[0].walk(body, into: &index)
+                    first.evaluatePredicates(&index, body: body)
+                }
+                two += MicroBenchmarks.time {
+                    _ = try? walkers[1].walk(body, into: &other)
+                    second.evaluatePredicates(&other, body: body)
+                }
+                both += MicroBenchmarks.time {
+                    _ = try? walkers[1].walk(body, into: &index)
+                    _ = version.evaluatePredicates(&index, body: body)
+                }
+                spans += index.records.count
+            }
+            alone.append(one / Double(spans))
+            apart.append((one + two) / Double(spans))
+            together.append(both / Double(spans))
+        }
+        let columns = [alone, apart, together].map { MicroBenchmarks.padded(MicroBenchmarks.median($0), 12) }
+        print("\(name): live alone \(columns[0]), two walks \(columns[1]), one walk \(columns[2]) ns per span")
     }
 
     static func measure(_ name: String, _ nodes: [ConfigNode]) {

@@ -5,9 +5,10 @@
 #include <string.h>
 
 // jemalloc reads this at its first allocation: a background thread gives memory back after a peak without
-// anybody calling malloc, dirty pages stay for a quarter of a second, metadata may use huge pages.
+// anybody calling malloc, dirty pages stay for a second (a node with
+// little to do makes a batch every 200 ms: shorter, and each would be made of fresh pages), metadata may use huge pages.
 const char *malloc_conf =
-    "background_thread:true,dirty_decay_ms:250,muzzy_decay_ms:0,metadata_thp:disabled,narenas:4";
+    "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,metadata_thp:disabled,narenas:4";
 
 int tg_inflate_init(z_stream *stream, int windowBits) { return inflateInit2(stream, windowBits); }
 

@@ -27,6 +27,8 @@ package final class Gateway: Sendable {
     private let directory: PolicyDirectory
     private let reloader: Reloader
     private let watcher: Task<Void, Never>?
+    private let conditionErrors: ConditionErrorBook
+    private let conditionErrorReports: Task<Void, Never>
     private let status: GatewayStatus
 
     private init(
@@ -34,7 +36,7 @@ package final class Gateway: Sendable {
         group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
         credentialReloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
         admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
-        watcher: Task<Void, Never>?, status: GatewayStatus
+        watcher: Task<Void, Never>?, conditionErrors: ConditionErrorBook, status: GatewayStatus
     ) {
         self.config = config
         self.plan = plan
@@ -51,6 +53,8 @@ package final class Gateway: Sendable {
         self.directory = directory
         self.reloader = reloader
         self.watcher = watcher
+        self.conditionErrors = conditionErrors
+        conditionErrorReports = Task { await conditionErrors.run() }
         self.status = status
     }
 
@@ -108,8 +112,10 @@ package final class Gateway: Sendable {
             let reloader = Reloader(
                 options: options, sampling: config.pipeline.tailSampling.id, memory: policyMemory,
                 directory: directory, workers: workers, logger: logger)
+            let conditionErrors = ConditionErrorBook(policyMemory, logger)
             let scrape = Scrape(
-                workers: workers, plan: plan, process: process, status: status, directory: directory)
+                workers: workers, plan: plan, process: process, status: status, directory: directory,
+                conditionErrors: conditionErrors)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
             var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
@@ -117,7 +123,7 @@ package final class Gateway: Sendable {
                 isHealthy: { status.state != .stopped })
             sources.policies = PolicyPages(
                 workers: workers, plan: plan, directory: directory, reloader: reloader,
-                recorder: Recorder(workers: workers), scrape: scrape)
+                recorder: Recorder(workers: workers), scrape: scrape, memory: policyMemory)
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
@@ -146,7 +152,7 @@ package final class Gateway: Sendable {
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
                 security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
                 admin: admin, healthCheck: healthCheck, directory: directory, reloader: reloader, watcher: watcher,
-                status: status)
+                conditionErrors: conditionErrors, status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
             await admin?.shutdown()
@@ -199,7 +205,10 @@ package final class Gateway: Sendable {
 
     /// Ledger and metrics of the node as of now.
     package func snapshot() async -> NodeSnapshot {
-        await Scrape(workers: workers, plan: plan, process: process, status: status, directory: directory).snapshot()
+        await Scrape(
+            workers: workers, plan: plan, process: process, status: status, directory: directory,
+            conditionErrors: conditionErrors
+        ).snapshot()
     }
 
     /// Reads the configuration's files again and takes over what is new of it. The outcome is in the log and the metrics.
@@ -213,6 +222,7 @@ package final class Gateway: Sendable {
         guard status.enter(.draining) else { return await snapshot().ledger }
         logger.info("shutting down")
         watcher?.cancel()
+        conditionErrorReports.cancel()
         for listener in listeners { await Listening.stop(listener) }
         await stopReceiving()
         await settleUndecided()

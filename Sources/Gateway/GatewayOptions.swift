@@ -10,7 +10,7 @@ package struct GatewayOptions: Sendable {
     /// The configuration as read from its file, for a node that takes changes of it over while it runs. Nil: it does not.
     package var source: ConfigurationSource?
     /// Has a new policy document (a map with `policies:` and `tests:`) checked beyond its form, such as by running its tests.
-    /// Errors among the problems keep it from being taken over.
+    /// Errors among the problems keep it from being taken over while the node runs.
     package var policyCheck: (@Sendable (_ document: ConfigNode, _ problems: ConfigProblems) -> Void)?
 
     package init(workers: Int? = nil, version: String, instanceID: String) {

@@ -38,7 +38,7 @@ package enum NodePlanner {
         if !config.shadowPolicies.isEmpty {
             shadow = PolicySet(
                 version: version, nodes: config.shadowPolicies, keyPath: config.shadowPoliciesKeyPath,
-                problems: problems, states: memory.shadow)
+                problems: problems, states: memory.shadow, sharing: live)
             shadow?.stopsAtFirstMatch = config.sampleOnFirstMatch
         }
         guard let live, !problems.hasErrors else { return nil }

@@ -16,6 +16,7 @@ struct Scrape: Sendable {
     let process: ProcessStatistics
     let status: GatewayStatus
     let directory: PolicyDirectory
+    let conditionErrors: ConditionErrorBook
 
     func ledger() async -> Ledger { await snapshot().ledger }
 
@@ -35,7 +36,12 @@ struct Scrape: Sendable {
             figures.append(snapshot.metrics)
         }
         let ledger = Ledger(workers: ledgers, destinationNames: plan.destinationNames)
-        let own = MetricCells(plan.metrics.layout)
+        let book = directory.now.inForce.book
+        let own = MetricCells(book.layout)
+        for (policy, total) in conditionErrors.totals() {
+            guard let number = book.names.firstIndex(of: policy) else { continue }
+            own.set(book.policies[number].conditionErrors, total: total)
+        }
         plan.metrics.ledger.write(ledger, into: own)
         let metrics = plan.metrics.process
         own.set(metrics.ready, status.state == .serving ? 1 : 0)

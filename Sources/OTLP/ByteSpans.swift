@@ -40,6 +40,23 @@ package enum ByteSpans {
         bytes.count >= suffix.count && equal(bytes.extracting(last: suffix.count), suffix)
     }
 
+    /// Where the byte first stands at or behind `from`, or nil. 64 bytes at a time; the inner loop compiles to vector instructions.
+    package static func firstIndex(of byte: UInt8, in bytes: Span<UInt8>, from: Int = 0) -> Int? {
+        var offset = max(0, from)
+        while offset &+ 64 <= bytes.count {
+            let block = bytes.extracting(offset..<(offset &+ 64))
+            var found: UInt8 = 0
+            for index in 0..<64 { found |= block[index] == byte ? 1 : 0 }
+            if found != 0 { break }
+            offset &+= 64
+        }
+        while offset < bytes.count {
+            if bytes[offset] == byte { return offset }
+            offset &+= 1
+        }
+        return nil
+    }
+
     /// Where `needle` first begins at or behind `from`, or nil; an empty needle is found at once.
     ///
     /// - Complexity: O(bytes * needle) in the worst case, about O(bytes) for text.

@@ -1,7 +1,7 @@
 internal import NativeCore
 internal import OTLP
 
-/// What is remembered of a decided trace, for people who ask why it was kept or not. 152 bytes.
+/// What is remembered of a decided trace, for people who ask why it was kept or not. 160 bytes.
 struct DecisionRecord: BitwiseCopyable {
     var traceID: TraceID
     var hash: UInt64
@@ -9,10 +9,12 @@ struct DecisionRecord: BitwiseCopyable {
     var firstSeen: Int64
     var lastSeen: Int64
     var decidedAt: Int64
+    /// Latest end minus earliest start, milliseconds.
+    var extent: Int64
     var spanBytes: UInt64
     var spanCount: UInt32
     var lateSpans: UInt32
-    /// Predicate bits of the whole trace.
+    /// The first 64 predicate bits of the whole trace; others stand in the evidence.
     var predicates: UInt64
     /// Four bits for each of the first 64 policies: 0 not asked, else the verdict plus one.
     var verdicts: [4 of UInt64]
@@ -30,6 +32,8 @@ struct DecisionRecord: BitwiseCopyable {
         static let hasRoot = Flags(rawValue: 1)
         static let isTooLarge = Flags(rawValue: 2)
         static let isEarly = Flags(rawValue: 4)
+        /// There was evidence, but not the time to note it.
+        static let lacksEvidence = Flags(rawValue: 8)
     }
 
     static let recordedPolicies = 64
@@ -49,12 +53,14 @@ struct DecisionRecord: BitwiseCopyable {
 
 /// The decisions made last, by trace: a ring of records with an index, and a ring of bytes for what they are based on.
 ///
-/// Owned by one shard. All memory is bounded by the number of records: about 280 bytes each. The index is an open-addressing
-/// table, at most half full, with backward-shift deletion (Knuth, TAOCP vol. 3, 6.4, algorithm R). Appending and finding are
-/// O(1); a record costs two or three cache misses when it is written, none of them per span.
+/// Owned by one shard. All memory is bounded by the number of records: about 290 bytes each. The index is an open-addressing
+/// table, at most half full, with backward-shift deletion (Knuth, TAOCP vol. 3, 6.4, algorithm R); a slot carries 32 bits of its
+/// record's hash, so that looking along the table touches no record. Appending and finding are O(1); a record costs two cache
+/// misses when it is written, which `prefetch` hides, none of them per span.
 struct DecisionLog: ~Copyable {
     private var records: PagedBuffer<DecisionRecord>
-    private var slots: PagedBuffer<UInt32>
+    /// The record's position plus one in the low half, `tag` in the high half; 0: empty.
+    private var slots: PagedBuffer<UInt64>
     private var evidence: PagedBuffer<UInt8>
     private var next = 0
     private var count = 0
@@ -82,7 +88,7 @@ struct DecisionLog: ~Copyable {
     /// Bytes of memory that a log of so many decisions takes once it is full.
     static func memoryBytes(capacity: Int) -> Int {
         guard capacity > 0 else { return 0 }
-        return capacity * (MemoryLayout<DecisionRecord>.stride + evidenceBytesPerRecord) + slotCount(capacity) * 4
+        return capacity * (MemoryLayout<DecisionRecord>.stride + evidenceBytesPerRecord) + slotCount(capacity) * MemoryLayout<UInt64>.stride
     }
 
     /// Bytes of memory that the log takes once it is in use.
@@ -118,17 +124,18 @@ struct DecisionLog: ~Copyable {
 
     /// The newest record of a trace.
     func find(_ traceID: TraceID, hash: UInt64) -> DecisionRecord? {
-        slot(of: traceID, hash: hash).map { records[Int(slots[$0]) - 1] }
+        slot(of: traceID, hash: hash).map { records[Self.record(ofSlot: slots[$0])] }
     }
 
     /// Counts spans that came after the decision, if it is still known.
     mutating func noteLate(_ traceID: TraceID, hash: UInt64) {
         guard let slot = slot(of: traceID, hash: hash) else { return }
-        records[Int(slots[slot]) - 1].lateSpans &+= 1
+        records[Self.record(ofSlot: slots[slot])].lateSpans &+= 1
     }
 
     /// What a record's decision is based on; nil if newer records have taken the room.
     func evidence(of record: DecisionRecord) -> [UInt8]? {
+        if record.evidenceLength == 0 { return [] }
         guard record.evidenceStart + UInt64(evidence.count) >= evidenceWritten else { return nil }
         let start = Int(record.evidenceStart % UInt64(evidence.count))
         return (0..<Int(record.evidenceLength)).map { evidence[(start + $0) % evidence.count] }
@@ -146,13 +153,35 @@ struct DecisionLog: ~Copyable {
 
     // MARK: index
 
-    private func home(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 8) & (slots.count - 1) }
+    /// Fetches what appending the decision on a trace with this hash will touch: the slot it gets, and that of the record which
+    /// makes room. Call it some decisions ahead.
+    func prefetch(_ hash: UInt64, ahead: Int) {
+        slots.prefetch(home(Self.tag(hash)))
+        guard count == records.count else { return }
+        records.prefetch(position(ahead: ahead * 2))
+        slots.prefetch(home(Self.tag(records[position(ahead: ahead)].hash)))
+    }
+
+    private func position(ahead: Int) -> Int {
+        let position = next + ahead
+        return position < records.count ? position : 0
+    }
+
+    private static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 8) }
+
+    private func home(_ tag: UInt32) -> Int { Int(tag) & (slots.count - 1) }
+
+    private static func tag(ofSlot slot: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: slot >> 32) }
+
+    private static func record(ofSlot slot: UInt64) -> Int { Int(truncatingIfNeeded: slot & 0xffff_ffff) - 1 }
 
     private func slot(of traceID: TraceID, hash: UInt64) -> Int? {
         let mask = slots.count - 1
-        var position = home(hash)
+        let tag = Self.tag(hash)
+        var position = home(tag)
         while slots[position] != 0 {
-            if records[Int(slots[position]) - 1].traceID == traceID { return position }
+            let slot = slots[position]
+            if Self.tag(ofSlot: slot) == tag, records[Self.record(ofSlot: slot)].traceID == traceID { return position }
             position = (position + 1) & mask
         }
         return nil
@@ -160,26 +189,30 @@ struct DecisionLog: ~Copyable {
 
     private mutating func point(to index: Int, _ record: DecisionRecord) {
         let mask = slots.count - 1
-        var position = home(record.hash)
-        while slots[position] != 0, records[Int(slots[position]) - 1].traceID != record.traceID {
+        let tag = Self.tag(record.hash)
+        var position = home(tag)
+        while slots[position] != 0 {
+            let slot = slots[position]
+            if Self.tag(ofSlot: slot) == tag, records[Self.record(ofSlot: slot)].traceID == record.traceID { break }
             position = (position + 1) & mask
         }
-        slots[position] = UInt32(truncatingIfNeeded: index + 1)
+        slots[position] = UInt64(tag) << 32 | UInt64(UInt32(truncatingIfNeeded: index + 1))
     }
 
     private mutating func removeSlot(of index: Int) {
         let mask = slots.count - 1
-        let wanted = UInt32(truncatingIfNeeded: index + 1)
-        var position = home(records[index].hash)
-        while slots[position] != wanted {
+        var position = home(Self.tag(records[index].hash))
+        while true {
+            let slot = slots[position]
             // A newer record of the same trace has the slot.
-            if slots[position] == 0 { return }
+            if slot == 0 { return }
+            if Self.record(ofSlot: slot) == index { break }
             position = (position + 1) & mask
         }
         var gap = position
         var next = (position + 1) & mask
         while slots[next] != 0 {
-            let home = home(records[Int(slots[next]) - 1].hash)
+            let home = home(Self.tag(ofSlot: slots[next]))
             if (next &- home) & mask >= (next &- gap) & mask {
                 slots[gap] = slots[next]
                 gap = next

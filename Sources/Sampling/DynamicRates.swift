@@ -49,6 +49,8 @@ final class DynamicRates: PolicyState {
     }
 
     let settings: Settings
+    /// Texts of the most frequent keys.
+    let names = KeyNames()
     private let contents = Mutex(Contents())
 
     init(_ settings: Settings) { self.settings = settings }
@@ -89,6 +91,25 @@ final class DynamicRates: PolicyState {
         Self.adjust(&contents.keys, settings, goalShare: contents.goalShare)
         for _ in 0..<missed { Self.adjust(&contents.keys, settings, goalShare: contents.goalShare) }
         contents.nextAdjustment = now + settings.interval
+        names.ask(Self.mostFrequent(contents.keys).map(\.key))
+    }
+
+    /// The keys with the highest averages, highest first, `KeyNames.limit` at most.
+    private static func mostFrequent(_ keys: [UInt64: Key]) -> [(key: UInt64, value: Key)] {
+        let known = keys.filter { $0.key != overflowKey && $0.value.share != nil }
+        return Array(known.sorted { ($1.value.average, $0.key) < ($0.value.average, $1.key) }.prefix(KeyNames.limit))
+    }
+
+    func figures(now: Int64) -> PolicyFigures {
+        let keys = contents.withLock { $0.keys }
+        var figures = PolicyFigures()
+        figures.keyCount = keys.count
+        figures.keys = Self.mostFrequent(keys).map { key, entry in
+            PolicyFigures.Key(
+                text: names.text(of: key), spansPerSecond: entry.average * 1e9 / Double(settings.interval),
+                share: entry.share ?? settings.initialShare)
+        }
+        return figures
     }
 
     /// Ends an interval: averages, then shares.

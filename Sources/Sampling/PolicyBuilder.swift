@@ -9,6 +9,8 @@ package struct PolicyBuilder {
     package var predicates: PredicateCompiler
     /// The policy's path from the top, by names: `budget/errors`.
     package private(set) var path = ""
+    /// The name of the policy at the top of the path.
+    private var topLevelPolicy = ""
     private let states: PolicyStates
     private var depth = 0
     private var statesTaken: [String: Int] = [:]
@@ -80,6 +82,11 @@ package struct PolicyBuilder {
         return states.state(path: path, type: type, settings: number == 1 ? settings : "\(settings)#\(number)", make: make)
     }
 
+    /// Where errors of these conditions are counted; the same object as before if the policy had these conditions before.
+    func conditionErrors(_ conditions: [String]) -> ConditionErrors {
+        states.conditionErrors(policy: path, topLevelPolicy: topLevelPolicy, conditions: conditions)
+    }
+
     /// The number by which a composite names the sub-policy that sampled.
     mutating func compositeSubPolicy(_ name: String) -> Int {
         if let known = compositeSubPolicies.firstIndex(of: name) { return known }
@@ -114,6 +121,7 @@ package struct PolicyBuilder {
         let outer = path
         let own = name.isEmpty ? "\(position)" : name
         path = outer.isEmpty ? own : "\(outer)/\(own)"
+        if depth == 0 { topLevelPolicy = own }
         depth += 1
         defer {
             path = outer

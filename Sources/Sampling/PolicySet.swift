@@ -62,12 +62,15 @@ package struct PolicySet: Sendable {
 
     /// Builds a set from the `policies` list of a configuration; problems go to `problems`, and nil comes back if any is an error.
     ///
-    /// - Parameter states: where policies find what they remembered under an earlier set.
+    /// - Parameters:
+    ///   - states: where policies find what they remembered under an earlier set.
+    ///   - sharing: the set that is asked about the same requests: one walk, with the `interest` of the new set, then serves both.
     package init?(
         version: UInt16, nodes: [ConfigNode], keyPath: String, problems: ConfigProblems,
-        states: PolicyStates = PolicyStates()
+        states: PolicyStates = PolicyStates(), sharing other: PolicySet? = nil
     ) {
-        var builder = PolicyBuilder(states: states)
+        let compiler = other.map { PredicateCompiler(sharing: $0.program.attributeNumbers) } ?? PredicateCompiler()
+        var builder = PolicyBuilder(predicates: compiler, states: states)
         var built: [Named] = []
         var used: [PredicateBits] = []
         var names: Set<String> = []
@@ -102,6 +105,11 @@ package struct PolicySet: Sendable {
     ///   - unixNanoseconds: the time, for conditions that ask for it (OTTL's `Now()`).
     package func evaluatePredicates(_ index: inout RequestIndex, body: Span<UInt8>, unixNanoseconds: Int64 = 0) {
         program.evaluate(&index, body, unixNanoseconds: unixNanoseconds)
+    }
+
+    /// Whether a walk with the `interest` of `other` serves this set, too: `other` was made with `sharing` this one.
+    package func isServed(byWalkFor other: PolicySet) -> Bool {
+        program.attributeNumbers.isPrefix(of: other.program.attributeNumbers)
     }
 
     /// How many predicates spans are checked for.

@@ -7,6 +7,36 @@ package protocol PolicyState: AnyObject, Sendable {
 
     /// This node's part of the configured rate, 0...1: for limits that hold for a whole cluster.
     func setShare(_ share: Double)
+
+    /// What it remembers, for people. `now`: monotonic nanoseconds, as `DecisionContext.now`.
+    func figures(now: Int64) -> PolicyFigures
+}
+
+extension PolicyState {
+    package func figures(now: Int64) -> PolicyFigures { PolicyFigures() }
+}
+
+/// What a policy remembers, as figures.
+package struct PolicyFigures: Sendable, Equatable {
+    /// A kind of traces that a `dynamic` policy tells apart.
+    package struct Key: Sendable, Equatable {
+        /// Its parts; nil until a trace of it has come since it became one of the most frequent.
+        package var text: String?
+        /// Averaged, as they came.
+        package var spansPerSecond: Double
+        /// How many of its traces are kept, 0...1.
+        package var share: Double
+    }
+
+    /// What a limiter has to give now, and at most; a limiter alone has both.
+    package var tokens: Double?
+    package var capacity: Double?
+    /// The most frequent keys, the most frequent one first, `KeyNames.limit` at most.
+    package var keys: [Key] = []
+    /// All keys that are told apart; nil where there are none.
+    package var keyCount: Int?
+
+    package init() {}
 }
 
 /// Finds the states of policies again when a configuration is reloaded.
@@ -20,7 +50,12 @@ package final class PolicyStates: Sendable {
         let path: String
     }
 
+    private struct HeldErrors {
+        weak var errors: ConditionErrors?
+    }
+
     private let held = Mutex<[String: Held]>([:])
+    private let heldErrors = Mutex<[String: HeldErrors]>([:])
 
     package init() {}
 
@@ -34,6 +69,24 @@ package final class PolicyStates: Sendable {
             held[key] = Held(state: made, path: path)
             return made
         }
+    }
+
+    /// Where errors of a policy's conditions are counted: the object under these words, or a new one.
+    func conditionErrors(policy: String, topLevelPolicy: String, conditions: [String]) -> ConditionErrors {
+        let key = ([policy] + conditions).joined(separator: "\u{0}")
+        return heldErrors.withLock { held in
+            if let known = held[key]?.errors { return known }
+            held = held.filter { $0.value.errors != nil }
+            let made = ConditionErrors(policy: policy, topLevelPolicy: topLevelPolicy, conditions: conditions)
+            held[key] = HeldErrors(errors: made)
+            return made
+        }
+    }
+
+    /// What conditions under `error_mode: ignore` could not be evaluated since the last call, in the order of policies' paths.
+    package func takeConditionErrors() -> [ConditionErrors.Failure] {
+        heldErrors.withLock { held in held.values.compactMap(\.errors) }
+            .sorted { $0.policy < $1.policy }.flatMap { $0.take() }
     }
 
     /// Every state that some policy set holds, by the path of its policy: `budget`, or `outer/inner` for one inside another.

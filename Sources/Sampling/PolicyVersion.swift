@@ -1,3 +1,5 @@
+package import OTLP
+
 /// One version of a node's policies, as all workers share it: the live set, the shadow set beside it, and where their names stand
 /// in the node's books. Immutable.
 ///
@@ -16,6 +18,7 @@ package final class PolicyVersion: Sendable {
     package let shadowNumbers: [UInt16]
 
     /// - Parameters:
+    ///   - shadow: made with `sharing: policies`.
     ///   - policyNumbers: nil numbers the policies from 0 on.
     ///   - shadowNumbers: nil does so with the shadow policies.
     package init(
@@ -25,11 +28,38 @@ package final class PolicyVersion: Sendable {
         func count(_ set: PolicySet?) -> [UInt16] {
             (0..<(set?.policies.count ?? 0)).map { UInt16(truncatingIfNeeded: $0) }
         }
+        if let shadow { precondition(policies.isServed(byWalkFor: shadow), "one walk serves both sets") }
         self.number = number
         self.policies = policies
         self.shadow = shadow
         self.policyNumbers = policyNumbers ?? count(policies)
         self.shadowNumbers = shadowNumbers ?? count(shadow)
+    }
+
+    /// The attributes that arriving spans must be searched for, for both sets.
+    package var interest: AttributeInterest { shadow?.interest ?? policies.interest }
+
+    /// Sets the predicate bits of every span of a request that was walked with this version's `interest`.
+    ///
+    /// - Returns: the same request as the shadow set sees it; nil without one.
+    @inline(__always)
+    package func evaluatePredicates(
+        _ index: inout RequestIndex, body: Span<UInt8>, unixNanoseconds: Int64 = 0
+    ) -> RequestIndex? {
+        var other: RequestIndex?
+        if let shadow { other = Self.evaluated(index, shadow, body, unixNanoseconds) }
+        policies.evaluatePredicates(&index, body: body, unixNanoseconds: unixNanoseconds)
+        return other
+    }
+
+    /// A copy with the shadow set's bits. Only what is written is copied: 64 bytes a span.
+    @inline(never)
+    private static func evaluated(
+        _ index: RequestIndex, _ shadow: PolicySet, _ body: Span<UInt8>, _ unixNanoseconds: Int64
+    ) -> RequestIndex {
+        var copy = index
+        shadow.evaluatePredicates(&copy, body: body, unixNanoseconds: unixNanoseconds)
+        return copy
     }
 
     /// Whether this version came into force after `other`.

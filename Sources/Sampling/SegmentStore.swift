@@ -66,28 +66,28 @@ struct SegmentStore: ~Copyable {
         return RecordLocation(slab: current, offset: offset)
     }
 
-    /// Notes that the span at `span` was the first of its trace to set the predicate bits `bits`. 32 bytes, freed with the
+    /// Notes that the span at `span` was the first of its trace to set the predicate bits `bits` of word number `word`. 32 bytes, freed with the
     /// segments like spans. Returns nil when the store's bound is reached: then nobody will know.
     mutating func appendEvidence(
-        previous: RecordLocation, bits: UInt64, span: RecordLocation, deadline: Int64
+        previous: RecordLocation, word: Int, bits: UInt64, span: RecordLocation, deadline: Int64
     ) -> RecordLocation? {
         if current < 0 || arena.room(in: current) < 32 {
             guard rotate() else { return nil }
         }
         let nothing = Span<UInt8>()
         let offset = arena.append(to: current, previous.word, bits, nothing)
-        _ = arena.append(to: current, span.word, 0, nothing)
+        _ = arena.append(to: current, span.word, UInt64(truncatingIfNeeded: word), nothing)
         if deadline > latestDeadline[current] { latestDeadline[current] = deadline }
         return RecordLocation(slab: current, offset: offset)
     }
 
     /// What `appendEvidence` wrote.
-    func evidence(at location: RecordLocation) -> (previous: RecordLocation, bits: UInt64, span: RecordLocation) {
-        (
-            RecordLocation(word: arena.word(location.slab, at: location.offset)),
-            arena.word(location.slab, at: location.offset + 8),
-            RecordLocation(word: arena.word(location.slab, at: location.offset + 16))
-        )
+    func evidence(at location: RecordLocation) -> EvidenceNote {
+        EvidenceNote(
+            previous: RecordLocation(word: arena.word(location.slab, at: location.offset)),
+            word: Int(truncatingIfNeeded: arena.word(location.slab, at: location.offset + 24)),
+            bits: arena.word(location.slab, at: location.offset + 8),
+            span: RecordLocation(word: arena.word(location.slab, at: location.offset + 16)))
     }
 
     /// Frees the segments in which every trace has been decided: all with a deadline up to `frontier`.
@@ -186,6 +186,16 @@ struct SegmentStore: ~Copyable {
     private func groupOffset(_ location: RecordLocation) -> Int {
         Int(arena.word(location.slab, at: location.offset + 8) >> 32)
     }
+}
+
+/// Which span first set some predicate bits of its trace.
+struct EvidenceNote {
+    /// The trace's note before this one.
+    var previous: RecordLocation
+    /// Bits 64 * word to 64 * word + 63.
+    var word: Int
+    var bits: UInt64
+    var span: RecordLocation
 }
 
 /// Which groups the open segment already holds: a small hash table that forgets rather than grows.

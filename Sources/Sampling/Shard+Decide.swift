@@ -10,6 +10,77 @@ extension Shard {
     ///
     /// A trace that is not `isReadable` is gone when this returns; the others stay until `finish`.
     package mutating func nextDecision(now: Int64, early: Bool = false) -> DecidedTrace? {
+        guard let trace = decideNext(now: now, early: early) else { return nil }
+        if trace.isReadable { readChain(of: trace.index) }
+        return trace
+    }
+
+    /// Decides the next traces like `nextDecision`, up to `Shard.runTraces` of them, into `run`. Fewer than that are no sign that
+    /// none are left; none at all are.
+    ///
+    /// The spans of the readable ones can be read after `beginReading`, one trace after the other. Their records lie scattered over
+    /// the whole window, each known only from the next: following a trace alone costs a miss of cache and TLB for each
+    /// span. Here all traces of a run are followed side by side, so that the misses overlap.
+    package mutating func decideRun(_ run: inout [DecidedTrace], now: Int64, early: Bool = false) {
+        run.removeAll(keepingCapacity: true)
+        if !settled.isEmpty {
+            // Alone: its tombstone must stand before its time is looked at.
+            if let trace = nextDecision(now: now, early: early) { run.append(trace) }
+            return
+        }
+        var spans = 0
+        var readable = 0
+        while run.count < Self.runTraces, readable < Self.runReadableTraces, spans < Self.runSpans,
+            var trace = decideNext(now: now, early: early)
+        {
+            if trace.isReadable {
+                segments.prefetch(table[trace.index].lastRecord)
+                // An earlier place of it in the wheel must not decide it again before it is finished.
+                table[trace.index].flags.formUnion([.isSettled, .isSetAside])
+                trace.chainStart = spans
+                spans += trace.spanCount
+                readable += 1
+            }
+            run.append(trace)
+        }
+        readChains(of: run, spans: spans)
+    }
+
+    static let runTraces = 64
+    static let runReadableTraces = 16
+    static let runSpans = 4096
+
+    /// `withSpan` reads this trace of the run that was decided last.
+    package mutating func beginReading(_ trace: DecidedTrace) { chainStart = trace.chainStart }
+
+    private mutating func readChains(of run: [DecidedTrace], spans: Int) {
+        chainStart = 0
+        chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
+        guard spans > 0 else { return }
+        chain.append(contentsOf: repeatElement(.none, count: spans))
+        followed.removeAll(keepingCapacity: true)
+        for trace in run where trace.isReadable {
+            followed.append(FollowedChain(next: table[trace.index].lastRecord, place: trace.chainStart + trace.spanCount))
+        }
+        var isAnyLeft = true
+        while isAnyLeft {
+            isAnyLeft = false
+            for position in followed.indices where !followed[position].next.isNone {
+                let location = followed[position].next
+                followed[position].place -= 1
+                chain[followed[position].place] = location
+                let previous = segments.previous(of: location)
+                followed[position].next = previous
+                if !previous.isNone {
+                    segments.prefetch(previous)
+                    isAnyLeft = true
+                }
+            }
+        }
+    }
+
+    /// Decides the next trace; the spans of a readable one are not yet found.
+    private mutating func decideNext(now: Int64, early: Bool) -> DecidedTrace? {
         context.now = now
         if !settled.isEmpty { return takeSettled(now: now) }
         while let index = wheel.next(now: now, all: early) {
@@ -78,19 +149,17 @@ extension Shard {
         let summary = table[index]
         let isSampled = decision.verdict == .sampled
         let isLarge = Int(summary.spanCount) > settings.largeTraceSpans
-        let isRecorded = !isLarge && isWanted(summary.hash)
+        let isRecorded = isWanted(summary.hash)
         let decided = DecidedTrace(
             decision: decision, policyNumber: policyNumber, compositePolicy: compositePolicy, cause: cause, spanCount: Int(summary.spanCount),
             spanBytes: Int(summary.spanBytes), deadline: summary.deadline,
             ageMilliseconds: Int(milliseconds(now) &- summary.firstSeenMilliseconds),
-            hasRoot: summary.flags.contains(.hasRoot), isReadable: (isSampled && !isLarge) || isRecorded,
-            isLarge: isSampled && isLarge, isRecorded: isRecorded,
+            hasRoot: summary.flags.contains(.hasRoot), isReadable: !isLarge && (isSampled || isRecorded),
+            isLarge: isLarge && (isSampled || isRecorded), isRecorded: isRecorded,
             traceID: summary.traceID, index: index)
-        if decided.isReadable {
-            readChain(of: index)
-        } else if decided.isLarge {
+        if decided.isLarge {
             setAside(decided)
-        } else {
+        } else if !decided.isReadable {
             finish(decided)
         }
         return decided
@@ -103,6 +172,7 @@ extension Shard {
         let hash = table[ahead].hash
         table.prefetchSlot(hash)
         notSampledCache?.prefetch(hash)
+        log?.prefetch(hash, ahead: 6)
     }
 
     /// Whether a recording wants this trace. Other bits of the hash than those that choose shard and slot come first.
@@ -117,8 +187,8 @@ extension Shard {
     package func withSpan(
         _ position: Int, _ body: (UInt64, Span<UInt8>, Span<UInt8>, Span<UInt8>) -> Void
     ) {
-        if position + 2 < chain.count { segments.prefetch(chain[position + 2]) }
-        let location = chain[position]
+        if chainStart + position + 2 < chain.count { segments.prefetch(chain[chainStart + position + 2]) }
+        let location = chain[chainStart + position]
         body(
             segments.groupHash(at: location), segments.resource(at: location), segments.scope(at: location),
             segments.span(at: location))
@@ -156,6 +226,7 @@ extension Shard {
     }
 
     mutating func readChain(of index: Int) {
+        chainStart = 0
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
         var location = table[index].lastRecord
         while !location.isNone {
@@ -210,15 +281,19 @@ extension Shard {
         bufferedSpans -= decided.spanCount
         bufferedBytes -= decided.spanBytes
         remember(decided)
-        table[decided.index].flags.formUnion([.isSettled, .wasSampled, .isSetAside])
+        table[decided.index].flags.formUnion([.isSettled, .isSetAside])
+        switch decided.decision.verdict {
+        case .sampled: table[decided.index].flags.insert(.wasSampled)
+        case .dropped: table[decided.index].flags.insert(.wasDropped)
+        case .notSampled: break
+        }
         table[decided.index].settledSecond = second(context.now)
         large.append(
             LargeTrace(
-                index: decided.index, deadline: decided.deadline, policyNumber: decided.policyNumber,
-                compositePolicy: decided.compositePolicy, unread: table[decided.index].lastRecord))
+                index: decided.index, deadline: decided.deadline, unread: table[decided.index].lastRecord, decided: decided))
     }
 
-    /// Whether sampled traces are set aside that have not been read to their end.
+    /// Whether large traces are set aside that have not been read to their end.
     package var hasLarge: Bool { !large.isEmpty }
 
     /// The next spans of the large traces, at most `limit`: `spanCount` calls of `withSpan`, in order of arrival. A part may be
@@ -227,9 +302,9 @@ extension Shard {
     /// - Complexity: O(limit).
     package mutating func nextLargePart(limit: Int) -> LargeTracePart? {
         guard !large.isEmpty else { return nil }
+        chainStart = 0
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
-        let policyNumber = large[0].policyNumber
-        let compositePolicy = large[0].compositePolicy
+        let decided = large[0].decided
         if !large[0].unread.isNone {
             // The chain leads from the newest to the oldest span: it is followed to its end first.
             for _ in 0..<limit * 8 {
@@ -238,8 +313,7 @@ extension Shard {
                 large[0].chain.append(location)
                 large[0].unread = segments.previous(of: location)
             }
-            return LargeTracePart(
-                spanCount: 0, spanBytes: 0, policyNumber: policyNumber, compositePolicy: compositePolicy)
+            return LargeTracePart(spanCount: 0, spanBytes: 0, decided: decided)
         }
         var bytes = 0
         for _ in 0..<limit {
@@ -251,8 +325,7 @@ extension Shard {
             let done = large.removeFirst()
             remove(done.index)
         }
-        return LargeTracePart(
-            spanCount: chain.count, spanBytes: bytes, policyNumber: policyNumber, compositePolicy: compositePolicy)
+        return LargeTracePart(spanCount: chain.count, spanBytes: bytes, decided: decided)
     }
 }
 
@@ -265,14 +338,20 @@ struct SettledTrace {
     let compositePolicy: String?
 }
 
-/// A sampled trace that is read over many turns.
+/// How far the chain of one trace of a run has been followed.
+struct FollowedChain {
+    var next: RecordLocation
+    /// Where the record found before went; the first of the trace at the end.
+    var place: Int
+}
+
+/// A sampled or recorded trace that is read over many turns.
 struct LargeTrace {
     let index: Int
     let deadline: Int64
-    let policyNumber: UInt16?
-    let compositePolicy: String?
     /// The newest record that is not in `chain`.
     var unread: RecordLocation
+    let decided: DecidedTrace
     /// Newest first.
     var chain: [RecordLocation] = []
 }
@@ -281,6 +360,6 @@ struct LargeTrace {
 package struct LargeTracePart: Sendable {
     package let spanCount: Int
     package let spanBytes: Int
-    package let policyNumber: UInt16?
-    package let compositePolicy: String?
+    /// The whole trace.
+    package let decided: DecidedTrace
 }

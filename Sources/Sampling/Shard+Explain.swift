@@ -14,7 +14,8 @@ extension Shard {
         if early { flags.insert(.isEarly) }
         var record = DecisionRecord(
             traceID: summary.traceID, hash: summary.hash, firstSeen: moment(summary.firstSeenMilliseconds, now: now),
-            lastSeen: moment(summary.lastSeenMilliseconds, now: now), decidedAt: now, spanBytes: summary.spanBytes,
+            lastSeen: moment(summary.lastSeenMilliseconds, now: now), decidedAt: now,
+            extent: summary.extentMilliseconds, spanBytes: summary.spanBytes,
             spanCount: summary.spanCount, lateSpans: 0, predicates: summary.predicates, verdicts: [0, 0, 0, 0],
             evidenceStart: 0, evidenceLength: 0, version: summary.policyVersion,
             policy: version.number(ofPolicy: decision.policy).map { $0 &+ 1 } ?? 0,
@@ -25,36 +26,42 @@ extension Shard {
             }
         }
         var evidence: [UInt8] = []
-        if !summary.lastEvidence.isNone && evidenceBudget.allows(isKept: decision.verdict != .notSampled, now: now) {
-            for entry in self.evidence(of: summary, version.policies) { EvidenceNotes.append(entry, to: &evidence) }
+        if !summary.lastEvidence.isNone {
+            if evidenceBudget.allows(isKept: decision.verdict != .notSampled, now: now) {
+                for entry in self.evidence(of: summary, version.policies, limit: EvidenceNotes.maximumEntries) {
+                    EvidenceNotes.append(entry, to: &evidence)
+                }
+            } else {
+                record.flags.insert(.lacksEvidence)
+            }
         }
         log?.append(record, evidence: evidence, version: version)
     }
 
-    /// Which spans first set which predicate bits of a trace in the table, oldest first.
-    private func evidence(of summary: TraceSummary, _ policies: PolicySet) -> [EvidenceNotes.Entry] {
-        var entries: [EvidenceNotes.Entry] = []
+    /// Which spans first set which predicate bits of a trace in the table, oldest first, `limit` at most.
+    private func evidence(of summary: TraceSummary, _ policies: PolicySet, limit: Int) -> [EvidenceNotes.Entry] {
+        var notes: [EvidenceNote] = []
         var location = summary.lastEvidence
-        var steps = 0
-        while !location.isNone && steps < 64 {
+        // The first notes matter most, and they are at the end of the chain. Each says something new.
+        while !location.isNone && notes.count < PredicateCompiler.maximumPredicates {
             let note = segments.evidence(at: location)
+            notes.append(note)
+            location = note.previous
+        }
+        return notes.suffix(limit).reversed().map { note in
             let span = segments.span(at: note.span)
             let resource = segments.resource(at: note.span)
             var entry = EvidenceNotes.Entry(
-                bits: note.bits, spanID: SpanPeek.spanID(span)?.value ?? 0,
+                word: note.word, bits: note.bits, spanID: SpanPeek.spanID(span)?.value ?? 0,
                 service: SpanPeek.attribute(Self.serviceName, ofResource: resource, limit: EvidenceNotes.maximumText) ?? [],
                 values: [])
             for bit in 0..<64 where note.bits >> UInt64(bit) & 1 != 0 {
-                if let text = policies.predicateSubject(bit: bit)?.text(span: span, resource: resource) {
+                if let text = policies.predicateSubject(bit: note.word * 64 + bit)?.text(span: span, resource: resource) {
                     entry.values.append((UInt8(bit), text))
                 }
             }
-            entries.append(entry)
-            location = note.previous
-            steps += 1
+            return entry
         }
-        // The first spans matter most, and they are at the end of the chain.
-        return entries.reversed().prefix(EvidenceNotes.maximumEntries) + []
     }
 
     private static let serviceName = Array("service.name".utf8)
@@ -94,6 +101,7 @@ extension Shard {
         explanation.deadline = summary.deadline
         explanation.spans = Int(summary.spanCount)
         explanation.bytes = Int(summary.spanBytes)
+        explanation.extentMilliseconds = summary.extentMilliseconds
         explanation.hasRoot = summary.flags.contains(.hasRoot)
         explanation.lateSpans = 0
         explanation.version = version
@@ -106,8 +114,10 @@ extension Shard {
         var tally = PolicyTally(policies: version.policies.policies.count)
         let decision = version.policies.decide(summary, &preview, verdicts: &tally)
         explanation.decidedBy = version.number(ofPolicy: decision.policy)
-        let evidence = evidence(of: summary, version.policies)
-        explanation.policies = Self.policies(version.policies, preview.verdicts, summary.predicates, evidence)
+        let evidence = evidence(of: summary, version.policies, limit: PredicateCompiler.maximumPredicates)
+        var words = [summary.predicates]
+        words += preview.side.prefix(version.policies.sideLayout.predicateWords)
+        explanation.policies = Self.policies(version.policies, preview.verdicts, words, evidence)
         return explanation
     }
 
@@ -119,6 +129,7 @@ extension Shard {
         explanation.decidedAt = record.decidedAt
         explanation.spans = Int(record.spanCount)
         explanation.bytes = Int(clamping: record.spanBytes)
+        explanation.extentMilliseconds = record.extent
         explanation.hasRoot = record.flags.contains(.hasRoot)
         explanation.isTooLarge = record.flags.contains(.isTooLarge)
         explanation.isEarly = record.flags.contains(.isEarly)
@@ -127,21 +138,34 @@ extension Shard {
         explanation.decidedBy = record.policy == 0 ? nil : record.policy - 1
         guard let version = log?.version(of: record) else { return explanation }
         explanation.version = version
-        let evidence = log?.evidence(of: record).map { EvidenceNotes.read($0) } ?? []
+        let notes = log?.evidence(of: record)
+        let evidence = notes.map { EvidenceNotes.read($0) } ?? []
         let verdicts = version.policies.policies.indices.map { record.verdict(ofPolicy: $0) }
-        explanation.policies = Self.policies(version.policies, verdicts, record.predicates, evidence)
+        // Bits beyond the first 64 are known from the notes alone.
+        var words = Array(repeating: UInt64(0), count: version.policies.sideLayout.predicateWords + 1)
+        words[0] = record.predicates
+        for entry in evidence where entry.word > 0 && entry.word < words.count { words[entry.word] |= entry.bits }
+        explanation.policies = Self.policies(version.policies, verdicts, words, evidence)
+        let isCut = notes == nil || record.flags.contains(.lacksEvidence) || evidence.count >= EvidenceNotes.maximumEntries
+        for position in explanation.policies.indices {
+            explanation.policies[position].isUnrecorded = position >= DecisionRecord.recordedPolicies
+            let looksBeyond = version.policies.predicates(ofPolicy: position).numbers.contains { $0 >= 64 }
+            explanation.policies[position].isPartial = isCut && looksBeyond
+        }
         return explanation
     }
 
+    /// What each policy said and why. `words`: the trace's predicate bits as far as they are known.
     private static func policies(
-        _ set: PolicySet, _ verdicts: [PolicyVerdict?], _ predicates: UInt64, _ evidence: [EvidenceNotes.Entry]
+        _ set: PolicySet, _ verdicts: [PolicyVerdict?], _ words: [UInt64], _ evidence: [EvidenceNotes.Entry]
     ) -> [TraceExplanation.Policy] {
         set.policies.indices.map { position in
-            let bits = set.predicateBits(ofPolicy: position) & predicates
             var reasons: [TraceExplanation.Reason] = []
-            for bit in 0..<64 where bits >> UInt64(bit) & 1 != 0 {
-                let entry = evidence.first { $0.bits >> UInt64(bit) & 1 != 0 }
-                let value = entry?.values.first { Int($0.bit) == bit }?.text
+            for bit in set.predicates(ofPolicy: position).numbers {
+                let word = bit / 64
+                guard word < words.count, words[word] >> UInt64(bit % 64) & 1 != 0 else { continue }
+                let entry = evidence.first { $0.word == word && $0.bits >> UInt64(bit % 64) & 1 != 0 }
+                let value = entry?.values.first { Int($0.bit) == bit % 64 }?.text
                 reasons.append(
                     TraceExplanation.Reason(
                         condition: set.describePredicate(bit: bit), spanID: entry.map { SpanID($0.spanID) },

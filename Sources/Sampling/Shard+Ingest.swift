@@ -33,6 +33,7 @@ extension Shard {
         let explains = log != nil
         let hasShadow = shadow?.records.count == records.count && versions[arrival].hasShadow
         let maximumTraceBytes = tuning.maximumTraceBytes
+        let keepsSpans = settings.keepsSpans
         let sideLayout = versions[arrival].version.policies.sideLayout
         nextRequest()
         for position in records.indices {
@@ -72,16 +73,16 @@ extension Shard {
                 let location = segments.append(
                     previous: summary.lastRecord, groupHash: group.groupHash,
                     resource: groupBytes.extracting(group.resourceRange),
-                    scope: groupBytes.extracting(group.scopeRange), span: body.extracting(record.range),
-                    deadline: summary.deadline)
+                    scope: groupBytes.extracting(group.scopeRange),
+                    span: body.extracting(keepsSpans ? record.range : 0..<0), deadline: summary.deadline)
             else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
             table[entry].lastRecord = location
             table[entry].lastSeenMilliseconds = seen
             if isOwn {
                 if explains && record.predicates & ~summary.predicates != 0 {
-                    noteEvidence(entry, record.predicates, location)
+                    noteEvidence(entry, word: 0, record.predicates & ~summary.predicates, location)
                 }
-                if sideLayout.count > 0 { addSide(entry, position, record, index, sideLayout) }
+                if sideLayout.count > 0 { addSide(entry, position, record, index, sideLayout, location) }
                 table[entry].add(record)
                 if hasShadow, let shadow { versions[arrival].shadow?.add(position, of: shadow, request: requestNumber, to: entry) }
             } else {
@@ -131,15 +132,27 @@ extension Shard {
         return index
     }
 
-    /// Notes which span was the first of its trace to set predicate bits. Call before the span is added to the summary.
+    /// Notes which span was the first of its trace to set these bits of a word of its predicate bits.
     @inline(never)
-    mutating func noteEvidence(_ entry: Int, _ predicates: UInt64, _ location: RecordLocation) {
+    mutating func noteEvidence(_ entry: Int, word: Int, _ bits: UInt64, _ location: RecordLocation) {
         let summary = table[entry]
         if let noted = segments.appendEvidence(
-            previous: summary.lastEvidence, bits: predicates & ~summary.predicates, span: location,
-            deadline: summary.deadline)
+            previous: summary.lastEvidence, word: word, bits: bits, span: location, deadline: summary.deadline)
         {
             table[entry].lastEvidence = noted
+        }
+    }
+
+    /// The same for the words beyond the first. Call before the span's words are added.
+    private mutating func noteSideEvidence(
+        _ entry: Int, _ position: Int, _ index: RequestIndex, _ layout: SideLayout, _ location: RecordLocation
+    ) {
+        let start = position * index.sideStride
+        guard index.sideStride >= layout.predicateWords, start + layout.predicateWords <= index.sideWords.count else { return }
+        for word in 0..<layout.predicateWords {
+            var new: UInt64 = 0
+            table.withSide(entry) { words in new = index.sideWords[start + word] & ~words[word] }
+            if new != 0 { noteEvidence(entry, word: word + 1, new, location) }
         }
     }
 
@@ -148,8 +161,10 @@ extension Shard {
 
     /// Adds a span's words to those beside its trace's summary. Call before the summary knows the span.
     mutating func addSide(
-        _ entry: Int, _ position: Int, _ record: SpanRecord, _ index: RequestIndex, _ layout: SideLayout
+        _ entry: Int, _ position: Int, _ record: SpanRecord, _ index: RequestIndex, _ layout: SideLayout,
+        _ location: RecordLocation
     ) {
+        if log != nil && layout.predicateWords > 0 { noteSideEvidence(entry, position, index, layout, location) }
         let hadRoot = table[entry].flags.contains(.hasRoot)
         let request = requestNumber
         table.withSide(entry) { words in

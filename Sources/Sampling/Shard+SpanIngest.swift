@@ -108,7 +108,7 @@ extension Shard {
             let location = segments.append(
                 previous: table[entry].lastRecord, groupHash: group.groupHash,
                 resource: groupBytes.extracting(group.resourceRange), scope: groupBytes.extracting(group.scopeRange),
-                span: body.extracting(record.range), deadline: table[entry].deadline)
+                span: body.extracting(settings.keepsSpans ? record.range : 0..<0), deadline: table[entry].deadline)
         else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
         table[entry].lastRecord = location
         table[entry].lastSeenMilliseconds = milliseconds(now)
@@ -119,11 +119,11 @@ extension Shard {
             record.predicates = position < owner.records.count ? owner.records[position].predicates : 0
         }
         if log != nil && record.predicates & ~table[entry].predicates != 0 {
-            noteEvidence(entry, record.predicates, location)
+            noteEvidence(entry, word: 0, record.predicates & ~table[entry].predicates, location)
         }
         let layout = versions[place].version.policies.sideLayout
         if layout.count > 0 && position < owner.records.count {
-            addSide(entry, position, record, owner, layout)
+            addSide(entry, position, record, owner, layout, location)
             let hadRoot = fragment.summary.flags.contains(.hasRoot)
             var words = fragment.side.mutableSpan
             layout.add(position, record, of: owner, request: requestNumber, hadRoot: hadRoot, to: &words)

@@ -83,10 +83,10 @@ extension Shard {
         live.predicates = 0
         if position < own.live.records.count { live = own.live.records[position] }
         if log != nil && live.predicates & ~table[entry].predicates != 0 {
-            noteEvidence(entry, live.predicates, location)
+            noteEvidence(entry, word: 0, live.predicates & ~table[entry].predicates, location)
         }
         let layout = versions[place].version.policies.sideLayout
-        if layout.count > 0 { addSide(entry, position, live, own.live, layout) }
+        if layout.count > 0 { addSide(entry, position, live, own.live, layout, location) }
         table[entry].add(live)
         if let shadow = own.shadow, position < shadow.records.count {
             versions[place].shadow?.add(position, of: shadow, request: requestNumber, to: entry)
@@ -113,21 +113,18 @@ struct ForeignBits {
     /// The request with the version's bits; without records where they are not `count`.
     mutating func indexes(of version: PolicyVersion, body: Span<UInt8>, count: Int) -> Indexes {
         if let last = known.first(where: { $0.number == version.number }) { return last }
-        let made = Indexes(
-            number: version.number, live: walk(body, version.policies, count),
-            shadow: version.shadow.map { walk(body, $0, count) })
+        let made = walk(body, version, count)
         known.append(made)
         return made
     }
 
-    private func walk(_ body: Span<UInt8>, _ policies: PolicySet, _ count: Int) -> RequestIndex {
+    private func walk(_ body: Span<UInt8>, _ version: PolicyVersion, _ count: Int) -> Indexes {
         var index = RequestIndex()
-        guard (try? RequestWalker(keys: keys, interest: policies.interest).walk(body, into: &index)) != nil else {
-            return RequestIndex()
-        }
+        let nothing = Indexes(number: version.number, live: RequestIndex(), shadow: nil)
+        guard (try? RequestWalker(keys: keys, interest: version.interest).walk(body, into: &index)) != nil else { return nothing }
         Shard.leaveOutOversized(&index)
-        guard index.records.count == count else { return RequestIndex() }
-        policies.evaluatePredicates(&index, body: body, unixNanoseconds: unixNanoseconds)
-        return index
+        guard index.records.count == count else { return nothing }
+        let shadow = version.evaluatePredicates(&index, body: body, unixNanoseconds: unixNanoseconds)
+        return Indexes(number: version.number, live: index, shadow: shadow)
     }
 }

@@ -27,7 +27,10 @@ package struct ShardSettings: Sendable {
     package var isSpanIngest = false
     /// Decisions whose reasons are remembered; 0: none, and nothing is noted on the way.
     package var decisionRecords = 0
-    /// A sampled trace with more spans is read over many turns: see `Shard.nextLargePart`.
+    /// Spans are held, so that those of sampled traces can be read. Without, decisions are the same, and `Shard.withSpan` shows
+    /// empty spans: for whoever only wants to know what would be decided.
+    package var keepsSpans = true
+    /// A trace with more spans is read over many turns: see `Shard.nextLargePart`.
     package var largeTraceSpans = 2048
 
     package init() {}
@@ -92,12 +95,14 @@ package struct DecidedTrace: Sendable {
     package let hasRoot: Bool
     /// Its spans can be read; it is in the table until `Shard.finish`.
     package let isReadable: Bool
-    /// It was sampled and is so large that it was set aside for `Shard.nextLargePart`; nothing is to be done now.
+    /// It was sampled, or is recorded, and is so large that it was set aside for `Shard.nextLargePart`; nothing is to be done now.
     package let isLarge: Bool
     /// It is wanted for a recording, whatever the decision.
     package let isRecorded: Bool
     package let traceID: TraceID
     let index: Int
+    /// Where its spans begin among those of its run.
+    var chainStart = 0
 }
 
 /// One shard of the trace-id space: holds spans until their trace is decided, and decides.
@@ -121,13 +126,17 @@ package struct Shard: ~Copyable {
     var notSampledCache: DecisionCache?
     var log: DecisionLog?
     var evidenceBudget = EvidenceBudget()
-    /// The chain of the sampled trace that is being read, oldest record first.
+    /// The chains of the traces that are being read, each oldest record first.
     var chain: [RecordLocation] = []
+    /// Where the trace that `withSpan` reads begins.
+    var chainStart = 0
+    /// Scratch room of `decideRun`.
+    var followed: [FollowedChain] = []
     /// Traces that their spans settled, for `nextDecision`.
     var settled: [SettledTrace] = []
     /// Settled traces that stay in the table until their time.
     var tombstones = 0
-    /// Sampled traces that are read over many turns, first come, first served.
+    /// Sampled or recorded traces that are read over many turns, first come, first served.
     var large: [LargeTrace] = []
     /// Traces whose mixed hash is at most this are kept readable whatever the decision; nil: none is recorded.
     package var recordingThreshold: UInt64?

@@ -48,6 +48,17 @@ final class TokenBucket: PolicyState {
 
     var consumed: UInt64 { contents.withLock { $0.consumed } }
 
+    func figures(now: Int64) -> PolicyFigures {
+        var figures = PolicyFigures()
+        contents.withLock { contents in
+            let elapsed = Double(max(0, now &- (contents.last ?? now))) / 1e9
+            let capacity = self.capacity * contents.share
+            figures.tokens = min(capacity, contents.tokens + elapsed * rate * contents.share)
+            figures.capacity = capacity
+        }
+        return figures
+    }
+
     func setShare(_ share: Double) {
         contents.withLock { $0.share = min(1, max(0, share)) }
     }

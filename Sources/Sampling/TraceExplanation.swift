@@ -14,6 +14,10 @@ package struct TraceExplanation: Sendable {
         package let verdict: PolicyVerdict?
         /// The conditions of this policy that held for some span.
         package let because: [Reason]
+        /// The verdict is one of those that are not recorded (`DecisionRecord.recordedPolicies`): `verdict` says nothing then.
+        package var isUnrecorded = false
+        /// There may be conditions that held beside those in `because`: the notes on them were not kept.
+        package var isPartial = false
     }
 
     /// A condition that held, and the first span it held for.
@@ -36,6 +40,8 @@ package struct TraceExplanation: Sendable {
     package var deadline: Int64?
     package var spans: Int?
     package var bytes: Int?
+    /// Latest end minus earliest start, milliseconds: what `latency` looks at.
+    package var extentMilliseconds: Int64?
     package var hasRoot: Bool?
     package var lateSpans: Int?
     package var version: PolicyVersion?
@@ -60,14 +66,17 @@ struct EvidenceNotes {
     static let maximumText = 64
 
     struct Entry {
+        /// Bits 64 * word to 64 * word + 63.
+        var word = 0
         var bits: UInt64
         var spanID: UInt64
         var service: [UInt8]
-        /// By bit.
+        /// By bit of the word.
         var values: [(bit: UInt8, text: [UInt8])]
     }
 
     static func append(_ entry: Entry, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(truncatingIfNeeded: entry.word))
         appendWord(entry.bits, to: &bytes)
         appendWord(entry.spanID, to: &bytes)
         appendText(entry.service, to: &bytes)
@@ -97,8 +106,8 @@ struct EvidenceNotes {
             defer { position += Int(length) }
             return Array(bytes[position..<position + Int(length)])
         }
-        while let bits = word(), let spanID = word(), let service = text(), let count = byte() {
-            var entry = Entry(bits: bits, spanID: spanID, service: service, values: [])
+        while let number = byte(), let bits = word(), let spanID = word(), let service = text(), let count = byte() {
+            var entry = Entry(word: Int(number), bits: bits, spanID: spanID, service: service, values: [])
             for _ in 0..<count {
                 guard let bit = byte(), let value = text() else { break }
                 entry.values.append((bit, value))

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from harness import spans
 from harness.clients import RawClient
 from harness.gateway import ALWAYS, ERRORS, NEVER, check_ledger
+from harness.program import tailgate
 from harness.wait import until
 
 SAMPLING = "otelcol_processor_tail_sampling_"
@@ -193,7 +194,8 @@ def test_what_needs_a_restart_is_said(gateway, backend):
 
 
 def test_reload_storm_under_load(gateway, backend, rng):
-    """A thousand reloads while spans stream in: nothing is lost, nothing counted twice."""
+    """A thousand reloads while spans stream in: nothing is lost, nothing counted twice, and no column of the books moves but those
+    of spans that were taken and decided."""
     store = backend()
     sent = []
     with gateway([store], policies=percentage(50), decision_wait="300ms") as node:
@@ -213,6 +215,7 @@ def test_reload_storm_under_load(gateway, backend, rng):
         worker.start()
         try:
             done = 0
+            sent_at = []
             for number in range(1000):
                 write_config(node, percentage(100 if number % 2 else 0, name=f"p{number % 5}"))
                 status, body = post(node)
@@ -220,14 +223,23 @@ def test_reload_storm_under_load(gateway, backend, rng):
                 done += json.loads(body)["result"] == "reloaded"
                 if number % 100 == 0:
                     check_ledger(node.ledger())
+                    sent_at.append(len(sent))
         finally:
             stop.set()
             worker.join()
         assert done > 900
+        # The load went on all the time: between any two looks, thousands of spans.
+        assert all(later - earlier > 1000 for earlier, later in zip(sent_at, sent_at[1:])), sent_at
         ledger = node.settle()
         assert ledger["accepted"] == len(sent) > 1000
         assert ledger["sampled"] > 0 and ledger["not_sampled"] > 0
-        assert all(d["lost"] == 0 for d in ledger["destinations"].values())
+        assert ledger["sampled"] + ledger["not_sampled"] == len(sent)
+        assert ledger["dropped"] == 0 and ledger["buffered"] == 0
+        assert all(d["lost"] == 0 and d["sent"] == ledger["sampled"] for d in ledger["destinations"].values())
+        metrics = node.metrics()
+        assert metrics.value("tailgate_refused_spans") == 0
+        assert metrics.value("tailgate_policy_reloads", result="ok") == done
+        assert metrics.value("tailgate_policy_reloads", result="failed") == 0
         assert policies(node)["older_versions"] == []
     whole = {len(t) for t in store.traces().values()}
     assert whole == {3}, "every trace was decided as a whole"
@@ -482,6 +494,43 @@ def test_maximum_trace_size(gateway, backend, rng):
     store.assert_exactly(small)
 
 
+DECISIONS = {("true", "sampled"), ("false", "not_sampled"), ("false", "dropped")}
+AGES = "0 5 10 25 50 75 100 250 500 750 1000 2500 5000 7500 10000 +Inf".split()
+TIMES = "1 2 5 10 25 50 75 100 150 200 300 400 500 750 1000 2000 3000 4000 5000 10000 20000 30000 50000 +Inf".split()
+
+
+def test_the_collectors_metrics_by_name(gateway, backend, rng):
+    """Every metric of the Collector's processor under its name, with its labels and buckets, as its default reader shows them."""
+    with gateway([backend()], policies=ERRORS) as node, RawClient(node.port) as client:
+        client.must_export(spans.request(spans.trace(rng)))
+        node.settle()
+        metrics = node.metrics()
+
+        def labels(name, *keys):
+            found = [s for s in metrics.samples if s.name == SAMPLING + name]
+            assert found, f"{name} is missing"
+            assert all(s.labels.keys() == set(keys) for s in found), [s.labels for s in found]
+            return {tuple(s.labels[k] for k in keys) for s in found}
+
+        for name in ("count_traces_sampled", "count_spans_sampled", "count_bytes_sampled"):
+            assert labels(name, "policy", "sampled", "decision") == {("errors", *d) for d in DECISIONS}
+        assert labels("global_count_traces_sampled", "sampled", "decision") == DECISIONS
+        assert labels("early_releases_from_cache_decision", "sampled") == {("true",), ("false",)}
+        for name in ("sampling_policy_execution_count", "sampling_policy_execution_time_sum"):
+            assert labels(name, "policy") == {("errors",)}
+        for name in (
+            "new_trace_id_received", "sampling_policy_evaluation_error", "sampling_trace_dropped_too_early",
+            "sampling_traces_on_memory", "traces_dropped_too_large",
+        ):
+            assert labels(name) == {()}
+        for name, bounds in (
+            ("sampling_decision_timer_latency", TIMES), ("sampling_late_span_age", AGES), ("sampling_trace_removal_age", AGES),
+        ):
+            assert labels(name + "_sum") == labels(name + "_count") == {()}
+            found = {le for (le,) in labels(name + "_bucket", "le")}
+            assert {float(le) for le in found} == {float(b) for b in bounds}, name
+
+
 def test_policy_metrics(gateway, backend, rng):
     """The Collector's names: executions, their time, results in traces, spans and bytes."""
     store = backend()
@@ -498,3 +547,127 @@ def test_policy_metrics(gateway, backend, rng):
         assert metrics.matching(SAMPLING + "sampling_policy_execution_time_sum", policy="errors")
         assert metrics.value(SAMPLING + "sampling_policy_evaluation_error") == 0
         assert metrics.value("tailgate_decision_records_bytes") > 1 << 20
+
+
+def test_failing_conditions_are_logged_once_and_counted(gateway, backend, rng):
+    """`error_mode: ignore`: one line for each condition and kind of error, and a count; `silent` says nothing."""
+    wrong = 'attributes["absent"] + 1 == 1'
+    rules = [
+        {"name": mode, "type": "ottl_condition", "ottl_condition": {"error_mode": mode, "span": [wrong, "1 / 0 == 1"]}}
+        for mode in ("ignore", "silent", "propagate")
+    ]
+    with gateway([backend()], policies=rules) as node, RawClient(node.port) as client:
+        for _ in range(4):
+            client.must_export(spans.request([s for _ in range(20) for s in spans.trace(rng, 5)]))
+        node.settle()
+        until(lambda: node.log().count("could not be evaluated") == 2, 5, "a line for each kind of error")
+        lines = [line for line in node.log().splitlines() if "could not be evaluated" in line]
+        assert all("policy=ignore" in line and "shadow" not in line for line in lines)
+        assert any("division by zero" in line for line in lines)
+        assert any("column 22" in line and wrong in line for line in lines)
+        metrics = node.metrics()
+        counts = {p: metrics.value("tailgate_policy_condition_errors", policy=p) for p in ("ignore", "silent", "propagate")}
+        assert counts == {"ignore": 800, "silent": 0, "propagate": 0}, "400 spans, two conditions"
+        # The Collector's count is of policies that failed: those that propagate, once a trace.
+        assert metrics.value(SAMPLING + "sampling_policy_evaluation_error") == 80
+        row = policies(node)["policies"][0]
+        assert row["name"] == "ignore" and row["condition_errors"] == 800
+        write_config(node, rules[:1] + ERRORS)
+        assert post(node)[0] == 200
+        client.must_export(spans.request(spans.trace(rng, 5)))
+        node.settle()
+        assert node.metrics().value("tailgate_policy_condition_errors", policy="ignore") == 810
+        assert node.log().count("could not be evaluated") == 2, "what has been said is not said again soon"
+
+
+def test_what_policies_remember_survives_reloads(gateway, backend, rng):
+    """Tokens and rates are those of before, however often another policy changes; and they are shown."""
+    rules = [
+        {"name": "budget", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 1, "burst_capacity": 1000}},
+        {
+            "name": "kinds",
+            "type": "dynamic",
+            "dynamic": {"spans_per_second": 5, "keys": ["service.name", "span.name"], "adjustment_interval": "200ms", "rare_interval": "1h"},
+        },
+    ]
+
+    def state(node):
+        rows = {row["name"]: row for row in policies(node)["policies"]}
+        assert "state" not in rows["other"]
+        (budget,), (kinds,) = rows["budget"]["state"], rows["kinds"]["state"]
+        return budget, kinds
+
+    def other(number):
+        return [{"name": "other", "type": "latency", "latency": {"threshold_ms": number}}]
+
+    with gateway([backend()], policies=rules + other(100_000), decision_wait="50ms") as node, RawClient(node.port) as client:
+        for _ in range(12):
+            client.must_export(spans.request([s for _ in range(25) for s in spans.trace(rng, 2)], service="shop"))
+            time.sleep(0.05)
+        node.settle()
+        budget, kinds = state(node)
+        assert budget["path"] == "budget" and budget["consumed"] == 600 and 400 <= budget["tokens"] < 410
+        assert budget["capacity"] == 1000
+        key = kinds["most_frequent_keys"][0]
+        assert key["key"].startswith("shop, ") and key["spans_per_second"] > 50 and key["kept_percent"] < 50, key
+        consumed = kinds["consumed"]
+        for number in range(50):
+            write_config(node, rules + other(100_001 + number))
+            assert json.loads(post(node)[1])["result"] == "reloaded"
+        budget, kinds = state(node)
+        assert budget["consumed"] == 600 and 400 <= budget["tokens"] < 430, "refilled by a token a second, and else as it was"
+        assert kinds["consumed"] == consumed and kinds["most_frequent_keys"][0] == key
+
+
+def test_a_large_trace_is_recorded_whole(gateway, backend, rng):
+    """A trace of any size is in a recording, kept or not, if the bytes suffice: in several lines."""
+    with gateway([backend()], policies=NEVER, decision_wait="500ms") as node, RawClient(node.port) as client:
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{node.admin_port}/v1/record?seconds=5&max_bytes=100000000", timeout=20)
+        large, small = spans.trace(rng, 5000), spans.trace(rng, 3)
+        for piece in spans.chunks(large + small, 1000):
+            client.must_export(spans.request(piece))
+        with answer:
+            requests = [unhex(r) for r in lines_of(answer.read().decode())]
+        assert all(len(r) == 1 for r in requests)
+        found = {}
+        for request in requests:
+            for trace_id, ids in request.items():
+                found.setdefault(trace_id, []).extend(ids)
+        for trace in (large, small):
+            assert sorted(found[trace[0].trace_id.hex()]) == sorted(s.span_id.hex() for s in trace)
+        assert sum(large[0].trace_id.hex() in r for r in requests) > 1
+        ledger = node.settle()
+        assert ledger["not_sampled"] == 5003 and ledger["sampled"] == 0
+
+
+TESTED = {
+    "policies": ALWAYS,
+    "tests": [
+        {"name": "holds", "trace": [{"service": "shop"}], "expect": {"decision": "sampled"}},
+        {"name": "does not hold", "trace": [{"service": "shop"}], "expect": {"decision": "not_sampled"}},
+    ],
+}
+
+
+def test_failing_tests_of_a_policy_file(gateway, backend, rng, tmp_path):
+    """`validate` refuses them; a node that starts with them says so and serves; a reload with them is refused."""
+    file = tmp_path / "policies.yaml"
+    file.write_text(yaml.safe_dump(TESTED, sort_keys=False))
+    store = backend()
+    with gateway([store], policies=f"${{file:{file}}}") as node, RawClient(node.port) as client:
+        until(lambda: "fail a test of their own file" in node.log(), 10, "the failing test to be named")
+        line = next(line for line in node.log().splitlines() if "fail a test" in line)
+        assert "does not hold" in line and "policies.yaml:" in line and " error " in line
+        kept = spans.trace(rng)
+        client.must_export(spans.request(kept))
+        store.wait_for_spans(len(kept))
+        result = tailgate("validate", "--config", node.config_path)
+        assert result.returncode == 64 and "the test `does not hold` fails" in result.stderr and "policies.yaml:" in result.stderr
+        file.write_text(yaml.safe_dump({**TESTED, "policies": ALWAYS + ERRORS}, sort_keys=False))
+        status, body = post(node)
+        assert status == 422 and "does not hold" in body
+        file.write_text(yaml.safe_dump({"policies": ALWAYS + ERRORS, "tests": TESTED["tests"][:1]}, sort_keys=False))
+        assert post(node)[0] == 200
+        result = tailgate("validate", "--config", node.config_path)
+        assert result.returncode == 0 and "2 policies, 1 test(s) passed" in result.stdout
+        node.settle()

@@ -63,6 +63,49 @@ private func inner(_ bytes: [UInt8], _ tags: [UInt64]) throws -> [UInt8] {
         }
     }
 
+    /// Identifiers of the usual lengths take a way of their own: every text of them against digit by digit.
+    @Test(arguments: [15, 16, 17, 31, 32, 33]) func identifiersOfAnyDigits(length: Int) throws {
+        let digits = Array("0123456789abcdefABCDEF".utf8)
+        var state: UInt64 = 17
+        func random(_ limit: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int((state >> 33) % UInt64(limit))
+        }
+        for round in 0..<400 {
+            var text = (0..<length).map { _ in digits[random(digits.count)] }
+            // Every byte but quote, backslash and controls once in a while, in every place.
+            if round >= 40 { text[random(length)] = [UInt8](0x20...0x7e).filter { $0 != 0x22 && $0 != 0x5c }[random(93)] }
+            let values = text.map { Character(Unicode.Scalar($0)).hexDigitValue }
+            let isGood = length % 2 == 0 && values.allSatisfy { $0 != nil }
+            let json = String(decoding: text, as: UTF8.self)
+            guard isGood else {
+                #expect(failure(#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"\#(json)"}]}]}]}"#)?.reason == .badHex)
+                continue
+            }
+            var bytes: [UInt8] = []
+            for position in stride(from: 0, to: length, by: 2) {
+                let high: Int = values[position] ?? 0
+                let low: Int = values[position + 1] ?? 0
+                bytes.append(UInt8(high * 16 + low))
+            }
+            #expect(try span(#""traceId":"\#(json)""#) == Encode.bytes(1, bytes))
+        }
+        #expect(failure(#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"\#(String(repeating: "é", count: length / 2))"}]}]}]}"#)?.reason == .badHex)
+    }
+
+    @Test func aByteIsFoundWhereverItStands() {
+        for count in 0..<100 {
+            for position in 0...count {
+                var bytes = [UInt8](repeating: 0x0b, count: count)
+                if position < count { bytes[position] = 0x0a }
+                for from in [0, max(0, position - 1), position] {
+                    #expect(ByteSpans.firstIndex(of: 0x0a, in: bytes.span, from: from) == (position < count ? position : nil))
+                }
+                #expect(ByteSpans.firstIndex(of: 0x0a, in: bytes.span, from: position + 1) == nil)
+            }
+        }
+    }
+
     @Test(arguments: [
         (#""1544712660000000000""#, 1_544_712_660_000_000_000), ("1544712660000000000", 1_544_712_660_000_000_000),
         ("1.7e18", 1_700_000_000_000_000_000), ("1700000000000000001", 1_700_000_000_000_000_001),

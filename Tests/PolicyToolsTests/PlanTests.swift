@@ -1,7 +1,7 @@
 import ConfigTree
 import Foundation
 import OTLP
-import PolicyTools
+@testable import PolicyTools
 import ReportText
 import Sampling
 import Testing
@@ -124,9 +124,9 @@ import Testing
     }
 
     @Test func memoryIsBounded() throws {
-        var replay = PlanReplay(current: try Self.input(Self.errors, "a"), candidate: try Self.input(Self.slow, "b"), maximumBytes: 64 << 20)
-        let filler = String(repeating: "x", count: 4000)
-        for number in 0..<30_000 { try replay.take(Encode.request(Self.trace(number), name: filler, start: 1).span) }
+        // Caches take half of it; spans are not held, so it takes many traces.
+        var replay = PlanReplay(current: try Self.input(Self.errors, "a"), candidate: try Self.input(Self.slow, "b"), maximumBytes: 18 << 20)
+        for number in 0..<30_000 { try replay.take(Encode.request(Self.trace(number), start: 1).span) }
         let report = replay.finish()
         #expect(report.total.traces == 30_000)
         #expect(report.keptByNeither.traces == 30_000)
@@ -161,6 +161,23 @@ import Testing
         let object = try #require(try JSONSerialization.jsonObject(with: Data(report.json().rendered().utf8)) as? [String: Any])
         let traces = try #require(object["traces"] as? [String: [String: Int]])
         #expect(traces["newly_kept"]?["traces"] == 20)
+    }
+
+    @Test func axesHaveRoundMarks() {
+        for (least, step) in [(0.0, 1.0), (0.03, 0.05), (1, 1), (1.01, 2), (2.1, 2.5), (2.6, 5), (3068, 5000), (12_345, 20_000), (1e9, 1e9)] {
+            #expect(abs(PlanPage.niceStep(least) - step) < step * 1e-9, "\(least): \(PlanPage.niceStep(least))")
+        }
+        for (end, step) in [(0.5, 0.2), (4, 1), (15.4, 2), (60, 10), (600, 120), (3600, 600), (86_400, 14_400), (864_000, 172_800)] as [(Double, Double)] {
+            #expect(abs(PlanPage.timeStep(end) - step) < 1e-9, "\(end): \(PlanPage.timeStep(end))")
+        }
+    }
+
+    @Test func theTimelineIsLabelledInRates() throws {
+        let report = try Self.plan(Self.errors, Self.slow, Self.requests)
+        let page = PlanPage(report, version: "1").html()
+        for part in ["spans/s</text>", "time since the recording began", "class=\"area candidate\"", "data-tip=\"after "] {
+            #expect(page.contains(part), "\(part) is missing")
+        }
     }
 
     @Test func explanation() throws {

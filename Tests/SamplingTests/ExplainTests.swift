@@ -66,6 +66,56 @@ private func settings(records: Int) -> ShardSettings {
         #expect(unknown == nil)
     }
 
+    /// A set with more than 64 conditions: the spans behind all of them are noted. More than 64 verdicts are not, and that is said.
+    @Test func conditionsBeyondTheFirstWord() throws {
+        let nodes = (0..<70).map { number in
+            ConfigNode.map([
+                "name": .init(stringLiteral: "p\(number)"), "type": "string_attribute",
+                "string_attribute": .map(["key": .init(stringLiteral: "k\(number)"), "values": ["a", "b"]]),
+            ])
+        }
+        let all: [ConfigNode] = [
+            .map(["name": "any", "type": "any_of", "any_of": .map(["any_of_sub_policy": .init(.list(nodes), at: ConfigNode.literalPosition)])]),
+            .map(["name": "slow", "type": "latency", "latency": .map(["threshold_ms": 1000])]),
+        ]
+        for (nodes, position) in [(nodes, 68), (all, 0)] {
+            let policies = try #require(build(nodes).set)
+            var shard = Shard(settings: settings(records: 100), policies: policies, now: 0)
+            var (first, other) = (TestSpan(trace: trace(1), id: 0xa1), TestSpan(trace: trace(1), id: 0xa2))
+            first.attributes = ["k68": "b"]
+            other.attributes = ["k68": "a", "k3": "a", "k69": "b"]
+            other.end += 1_500_000_000
+            _ = shard.take([TestSpan(trace: trace(1), id: 7), first, other], policies, now: 0)
+            let beforeFound = shard.explain(trace(1), hash: testKeys.hash(trace(1)), now: second)
+            let decided = shard.decideAll(now: 11 * second)
+            #expect(decided.map(\.decision.verdict) == [.sampled])
+            let afterFound = shard.explain(trace(1), hash: testKeys.hash(trace(1)), now: 12 * second)
+            for explanation in [try #require(beforeFound), try #require(afterFound)] {
+                let policy = explanation.policies[position]
+                let reason = try #require(policy.because.first { $0.condition.contains("k68") })
+                #expect(reason.spanID?.value == 0xa1 && reason.value == "b" && reason.service == "service-0")
+                #expect(!policy.isPartial && explanation.extentMilliseconds == 1500)
+                if position == 0 { #expect(policy.because.map(\.spanID?.value) == [0xa2, 0xa1, 0xa2] && policy.verdict == .sampled) }
+            }
+            let after = try #require(afterFound)
+            #expect(after.policies.map(\.isUnrecorded) == nodes.indices.map { $0 >= 64 })
+        }
+    }
+
+    /// What an OTTL condition looked at is shown with the span that it was true of.
+    @Test func conditionsOfOTTLShowTheirAttributes() throws {
+        let text = #"attributes["tenant"] == "gold" and resource.attributes["service.name"] != nil"#
+        let policies = try #require(
+            build([.map(["name": "o", "type": "ottl_condition", "ottl_condition": .map(["span": [.init(stringLiteral: text)]])])]).set)
+        var shard = Shard(settings: settings(records: 100), policies: policies, now: 0)
+        var gold = TestSpan(trace: trace(1), id: 0xabc)
+        gold.attributes = ["tenant": "gold"]
+        _ = shard.take([TestSpan(trace: trace(1), id: 1), gold], policies, now: 0)
+        let found = shard.explain(trace(1), hash: testKeys.hash(trace(1)), now: second)
+        let reason = try #require(found?.policies.first?.because.first)
+        #expect(reason.spanID?.value == 0xabc && reason.value == "tenant=gold, service.name=service-0")
+    }
+
     /// Without records the caches still know the decision, and nothing is noted on the way.
     @Test func withoutRecordsOnlyTheDecisionIsKnown() throws {
         let policies = try policies()
@@ -104,7 +154,7 @@ private func settings(records: Int) -> ShardSettings {
 @Suite struct DecisionLogTests {
     static func record(_ id: TraceID, spans: UInt32) -> DecisionRecord {
         DecisionRecord(
-            traceID: id, hash: testKeys.hash(id), firstSeen: 0, lastSeen: 0, decidedAt: 0, spanBytes: 0, spanCount: spans,
+            traceID: id, hash: testKeys.hash(id), firstSeen: 0, lastSeen: 0, decidedAt: 0, extent: 0, spanBytes: 0, spanCount: spans,
             lateSpans: 0, predicates: 0, verdicts: [0, 0, 0, 0], evidenceStart: 0, evidenceLength: 0, version: 1, policy: 0,
             verdict: 0, flags: [])
     }
@@ -159,9 +209,9 @@ private func settings(records: Int) -> ShardSettings {
         EvidenceNotes.append(
             .init(bits: 5, spanID: 9, service: Array("shop".utf8), values: values),
             to: &bytes)
-        EvidenceNotes.append(.init(bits: 8, spanID: .max, service: [], values: []), to: &bytes)
+        EvidenceNotes.append(.init(word: 7, bits: 8, spanID: .max, service: [], values: []), to: &bytes)
         let read = EvidenceNotes.read(bytes)
-        #expect(read.map(\.bits) == [5, 8] && read.map(\.spanID) == [9, .max])
+        #expect(read.map(\.word) == [0, 7] && read.map(\.bits) == [5, 8] && read.map(\.spanID) == [9, .max])
         #expect(read[0].values.map(\.text.count) == [64, 0] && read[0].service == Array("shop".utf8))
         for end in 0..<bytes.count { _ = EvidenceNotes.read(Array(bytes[..<end])) }
     }

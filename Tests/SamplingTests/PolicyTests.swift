@@ -5,9 +5,9 @@ import Testing
 @testable import Sampling
 
 /// Builds a set from literals; nil with the problems' texts when there are errors.
-func build(_ nodes: [ConfigNode]) -> (set: PolicySet?, problems: [String]) {
+func build(_ nodes: [ConfigNode], sharing other: PolicySet? = nil) -> (set: PolicySet?, problems: [String]) {
     let problems = ConfigProblems()
-    let set = PolicySet(version: 1, nodes: nodes, keyPath: "policies", problems: problems)
+    let set = PolicySet(version: 1, nodes: nodes, keyPath: "policies", problems: problems, sharing: other)
     return (set, problems.all.map(\.description))
 }
 

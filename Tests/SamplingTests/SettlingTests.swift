@@ -151,7 +151,7 @@ private func settings(_ change: (inout ShardSettings) -> Void = { _ in }) -> Sha
         var turns = 0
         while let part = shard.nextLargePart(limit: 64) {
             turns += 1
-            #expect(part.spanCount <= 64 && part.policyNumber == 0)
+            #expect(part.spanCount <= 64 && part.decided.policyNumber == 0)
             for position in 0..<part.spanCount { shard.withSpan(position) { ids.append(array($3)) } }
             shard.freeDecided()
         }
@@ -159,5 +159,55 @@ private func settings(_ change: (inout ShardSettings) -> Void = { _ in }) -> Sha
         shard.freeDecided()
         let (left, used) = (shard.traceCount, shard.usedSegmentBytes)
         #expect(left == 0 && used == 0)
+    }
+
+    /// A recorded trace is read in parts, too, whatever the decision on it; late spans follow that decision meanwhile.
+    @Test(arguments: [true, false]) func isRecordedInParts(isSampled: Bool) throws {
+        let policies = try #require(errors)
+        var shard = Shard(settings: settings { $0.largeTraceSpans = 100 }, policies: policies, now: 0)
+        shard.recordingThreshold = .max
+        let big = (1...500 as ClosedRange<UInt64>).map { TestSpan(trace: trace(1), id: $0, status: isSampled && $0 == 7 ? 2 : 0) }
+        _ = shard.take(big, policies, now: 0)
+        _ = shard.take([TestSpan(trace: trace(2))], policies, now: 0)
+        let large = shard.nextDecision(now: 11 * second)
+        #expect(large?.isLarge == true && large?.isRecorded == true && large?.isReadable == false)
+        #expect(large?.decision.verdict == (isSampled ? .sampled : .notSampled))
+        let next = shard.nextDecision(now: 11 * second)
+        let small = try #require(next)
+        #expect(small.isReadable && small.isRecorded && !small.isLarge)
+        shard.finish(small)
+        let late = shard.take([TestSpan(trace: trace(1), id: 5000)], policies, now: 12 * second)
+        #expect(late.lateSampled.count == (isSampled ? 1 : 0) && late.lateNotSampled == (isSampled ? 0 : 1))
+        var ids: [[UInt8]] = []
+        while let part = shard.nextLargePart(limit: 64) {
+            #expect(part.decided.isRecorded && part.decided.spanCount == 500 && part.decided.traceID == trace(1))
+            for position in 0..<part.spanCount { shard.withSpan(position) { ids.append(array($3)) } }
+        }
+        #expect(ids == big.map(\.bytes))
+        shard.freeDecided()
+        let (left, used, buffered) = (shard.traceCount, shard.usedSegmentBytes, shard.bufferedSpans)
+        #expect(left == 0 && used == 0 && buffered == 0)
+    }
+
+    /// Without its spans a shard decides the same.
+    @Test func spansNeedNotBeKept() throws {
+        let policies = try #require(errors)
+        var shards: [[Decision]] = []
+        for keeps in [true, false] {
+            var shard = Shard(settings: settings { $0.keepsSpans = keeps }, policies: policies, now: 0)
+            var random = SeededGenerator(3)
+            for step in 0..<200 {
+                let spans = (0..<50).map { _ in
+                    TestSpan(trace: trace(UInt64(1 + step / 20 * 100 + random.below(200))), id: random.next() | 1, status: random.chance(1) ? 2 : 0, filler: 400)
+                }
+                _ = shard.take(spans, policies, now: Int64(step) * 10 * millisecond)
+            }
+            let held = shard.usedSegmentBytes
+            #expect(keeps ? held > 2 << 20 : held <= 2 << 20)
+            let decided = shard.decideAll(now: 60 * second)
+            #expect(decided.reduce(0) { $0 + $1.spanCount } == 10_000 && decided.allSatisfy { $0.spanBytes >= $0.spanCount * 400 })
+            shards.append(decided.map(\.decision))
+        }
+        #expect(shards[0] == shards[1] && shards[0].contains { $0.verdict == .sampled })
     }
 }

@@ -46,6 +46,49 @@ private func trace(_ number: UInt64) -> TraceID { TraceID(high: 0xfeed, low: num
         #expect(left == 0 && leftBytes == 0 && traces == 0)
     }
 
+    /// Traces of a run are followed side by side; what is read is what reading one after the other gives.
+    @Test(arguments: [1, 2, 3] as [UInt64]) func runsReadWhatSingleDecisionsRead(seed: UInt64) {
+        var random = SeededGenerator(seed)
+        var runs = Shard(settings: smallSettings(), policies: keepErrors, now: 0)
+        var single = Shard(settings: smallSettings(), policies: keepErrors, now: 0)
+        for request in 0..<60 as Range<UInt64> {
+            let spans = (0..<150 as Range<UInt64>).map { number in
+                // A few traces have most of the spans.
+                let owner = random.chance(60) ? random.below(8) : random.below(200)
+                return TestSpan(trace: trace(UInt64(owner)), id: request * 1000 + number + 1, filler: random.below(300))
+            }
+            for (group, part) in [(Int(request % 7), spans[..<70]), (Int(request % 5), spans[70...])] {
+                _ = runs.take(Array(part), keepErrors, group: group, now: Int64(request) * millisecond)
+                _ = single.take(Array(part), keepErrors, group: group, now: Int64(request) * millisecond)
+            }
+        }
+        var expected: [[KeptSpan]] = []
+        while let trace = single.nextDecision(now: 11 * second) {
+            expected.append(single.read(trace))
+            single.finish(trace)
+        }
+        var found: [[KeptSpan]] = []
+        var run: [DecidedTrace] = []
+        var sizes: [Int] = []
+        while true {
+            runs.decideRun(&run, now: 11 * second)
+            if run.isEmpty { break }
+            sizes.append(run.count)
+            let readable = run.filter(\.isReadable)
+            #expect(readable.count <= Shard.runReadableTraces)
+            #expect(readable.dropLast().reduce(0) { $0 + $1.spanCount } < Shard.runSpans)
+            for trace in readable {
+                runs.beginReading(trace)
+                found.append(runs.read(trace))
+                runs.finish(trace)
+            }
+        }
+        #expect(expected.count > 180 && found == expected)
+        #expect(sizes.max() == Shard.runReadableTraces)
+        let (left, used) = (runs.bufferedSpans, runs.bufferedBytes)
+        #expect(left == 0 && used == 0)
+    }
+
     @Test func earlyDecidesEverything() {
         var shard = Shard(settings: smallSettings(wait: 30 * second), policies: keepNothing, now: 0)
         for number in 0..<100 as Range<UInt64> {

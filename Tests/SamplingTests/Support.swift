@@ -123,25 +123,38 @@ extension Shard {
 
     mutating func decideAll(now: Int64, early: Bool = false) -> [Decided] {
         var all: [Decided] = []
-        while let trace = nextDecision(now: now, early: early) {
-            var spans: [KeptSpan] = []
-            if trace.isReadable {
-                for position in 0..<trace.spanCount {
-                    withSpan(position) { hash, resource, scope, span in
-                        spans.append(
-                            KeptSpan(
-                                groupHash: hash, resource: array(resource), scope: array(scope), span: array(span)))
-                    }
+        var run: [DecidedTrace] = []
+        while true {
+            decideRun(&run, now: now, early: early)
+            if run.isEmpty { break }
+            for trace in run {
+                var spans: [KeptSpan] = []
+                if trace.isReadable {
+                    beginReading(trace)
+                    spans = read(trace)
+                    finish(trace)
                 }
-                finish(trace)
+                all.append(
+                    Decided(
+                        decision: trace.decision, spanCount: trace.spanCount, spanBytes: trace.spanBytes,
+                        deadline: trace.deadline, hasRoot: trace.hasRoot, spans: spans))
             }
-            all.append(
-                Decided(
-                    decision: trace.decision, spanCount: trace.spanCount, spanBytes: trace.spanBytes,
-                    deadline: trace.deadline, hasRoot: trace.hasRoot, spans: spans))
         }
         freeDecided()
         return all
+    }
+}
+
+extension Shard {
+    /// The spans of the trace that was decided last, or of which reading has begun.
+    func read(_ trace: DecidedTrace) -> [KeptSpan] {
+        var spans: [KeptSpan] = []
+        for position in 0..<trace.spanCount {
+            withSpan(position) { hash, resource, scope, span in
+                spans.append(KeptSpan(groupHash: hash, resource: array(resource), scope: array(scope), span: array(span)))
+            }
+        }
+        return spans
     }
 }
 

@@ -69,10 +69,12 @@ import Testing
             let count = random.chance(15) ? 70 : 1 + random.below(4)
             rules = (0..<count).map { _ in Rule.random(&random) }
             shadow = random.chance(40) ? (0..<1 + random.below(80)).map { _ in Rule.random(&random) } : []
-            func set(_ rules: [Rule]) -> PolicySet? { build(rules.enumerated().map { $1.node("p\($0)") }).set }
+            func set(_ rules: [Rule], sharing other: PolicySet? = nil) -> PolicySet? {
+                build(rules.enumerated().map { $1.node("p\($0)") }, sharing: other).set
+            }
             guard let live = set(rules) else { return nil }
             version = PolicyVersion(
-                number: UInt16(truncatingIfNeeded: number), policies: live, shadow: shadow.isEmpty ? nil : set(shadow))
+                number: UInt16(truncatingIfNeeded: number), policies: live, shadow: shadow.isEmpty ? nil : set(shadow, sharing: live))
         }
 
         static func decide(_ rules: [Rule], _ spans: [TestSpan]) -> Decision {
@@ -130,8 +132,9 @@ import Testing
             }
             let body = makeRequest([(TestGroup(step % 5), spans)])
             let version = known[chosen].version
-            let walked = index(body, version.policies)
-            let shadow = version.shadow.map { index(body, $0) }
+            var walked = RequestIndex()
+            try RequestWalker(keys: testKeys, interest: version.interest).walk(body.span, into: &walked)
+            let shadow = version.evaluatePredicates(&walked, body: body.span)
             let result = shard.ingest(
                 body: body.span, index: walked, shard: 0, of: 1, now: now, version: version, shadow: shadow)
             let late = result.lateNotSampled + result.lateSampled.count

@@ -37,4 +37,8 @@ int tg_crypt_supports(const char *hash);
 /// 1 if the password gives this hash, else 0. Blocks for as long as the hash costs; about 32 KiB of heap meanwhile.
 int tg_crypt_matches(const char *password, const char *hash);
 
+/// Unmaps the pages of the program's and its libraries' code that the page cache holds anyway; what is needed again comes back by
+/// minor faults. For after start-up, most of whose code runs once.
+void tg_release_code_pages(void);
+
 #endif

@@ -14,6 +14,7 @@ struct PolicyPages: Sendable {
     let reloader: Reloader
     let recorder: Recorder
     let scrape: Scrape
+    let memory: NodePlanner.PolicyMemory
 
     /// What a page is for, for the index.
     static let index = [
@@ -98,6 +99,8 @@ struct PolicyPages: Sendable {
         let set = state.inForce.version.policies
         let book = state.inForce.book
         let numbers = state.inForce.version.policyNumbers
+        let remembered = memory.live.all
+        let now = Int64(NIODeadline.now().uptimeNanoseconds)
         let rows = set.policies.indices.map { position -> JSONValue in
             let metrics = book.policies[Int(numbers[position])]
             var members: [(String, JSONValue)] = [("name", .text(set.policies[position].name))]
@@ -114,6 +117,12 @@ struct PolicyPages: Sendable {
             members.append(("sampled_bytes", .integer(figures.value(of: metrics.bytes.sampled))))
             members.append(("evaluations", .integer(figures.value(of: metrics.executions))))
             members.append(("microseconds", .integer(figures.value(of: metrics.executionTime))))
+            members.append(("condition_errors", .integer(figures.value(of: metrics.conditionErrors))))
+            let name = set.policies[position].name
+            let states = remembered.filter { $0.path == name || $0.path.hasPrefix(name + "/") }
+            if !states.isEmpty {
+                members.append(("state", .list(states.map { Self.json($0.state, path: $0.path, now: now) })))
+            }
             return .object(members)
         }
         let older = traces.keys.filter { $0 != current && (traces[$0] ?? 0) > 0 }.sorted().map { number -> JSONValue in
@@ -140,6 +149,32 @@ struct PolicyPages: Sendable {
             ),
         ])
     }
+
+    /// What a policy remembers between traces.
+    private static func json(_ state: any PolicyState, path: String, now: Int64) -> JSONValue {
+        let figures = state.figures(now: now)
+        var members: [(String, JSONValue)] = [
+            ("path", .text(path)), ("consumed", .integer(Int(clamping: state.consumed))),
+        ]
+        if let tokens = figures.tokens { members.append(("tokens", .number(rounded(tokens)))) }
+        if let capacity = figures.capacity { members.append(("capacity", .number(rounded(capacity)))) }
+        if let count = figures.keyCount {
+            members.append(("key_count", .integer(count)))
+            members.append((
+                "most_frequent_keys",
+                .list(
+                    figures.keys.map { key in
+                        .object([
+                            ("key", .text(key.text)), ("spans_per_second", .number(rounded(key.spansPerSecond))),
+                            ("kept_percent", .number(rounded(key.share * 100))),
+                        ])
+                    })
+            ))
+        }
+        return .object(members)
+    }
+
+    private static func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
 
     private static func json(_ inForce: PolicyInForce) -> JSONValue {
         .object([
@@ -252,6 +287,7 @@ struct PolicyPages: Sendable {
             ("trace_id", .text("\(trace.traceID)")), ("state", .text(state)), ("first_seen", time(trace.firstSeen)),
             ("last_seen", time(trace.lastSeen)), ("decided_at", time(trace.decidedAt)),
             ("deadline", time(trace.deadline)), ("spans", .integer(trace.spans)), ("bytes", .integer(trace.bytes)),
+            ("duration_ms", .integer(trace.extentMilliseconds.map { Int($0) })),
             ("root_seen", trace.hasRoot.map { .bool($0) } ?? .null),
             ("policy_version", .integer(entry?.version ?? trace.versionNumber.map { Int($0) })),
             ("policy_hash", .text(entry?.hash ?? trace.version?.policies.contentHash)),
@@ -274,10 +310,12 @@ struct PolicyPages: Sendable {
             if let value = reason.value { members.append(("value", .text(value))) }
             return .object(members)
         }
-        return .object([
-            ("name", .text(policy.name)), ("verdict", .text(policy.verdict?.label ?? "not_asked")),
-            ("because", .list(reasons)),
-        ])
+        let verdict = policy.isUnrecorded ? "not_recorded" : policy.verdict?.label ?? "not_asked"
+        var members: [(String, JSONValue)] = [
+            ("name", .text(policy.name)), ("verdict", .text(verdict)), ("because", .list(reasons)),
+        ]
+        if policy.isPartial { members.append(("more_conditions_may_have_held", .bool(true))) }
+        return .object(members)
     }
 }
 

@@ -5,8 +5,8 @@ internal import Transport
 /// Answers requests for a sample of whole traces, kept or not: one at a time, bounded in bytes and time, as a stream of OTLP JSON,
 /// one line per trace.
 ///
-/// Traces that are decided while it runs are taken; which of them, when there are too many, is decided by the trace id. Traces
-/// of more than 2048 spans are left out. Workers collect protobuf; it becomes JSON here, on no worker's loop.
+/// Traces that are decided while it runs are taken; which of them, when there are too many, is decided by the trace id. A trace
+/// of more than 2048 spans comes in several lines. Workers collect protobuf; it becomes JSON here, on no worker's loop.
 final class Recorder: Sendable {
     static let secondsRange = 1...3600
     static let bytesRange = 1024...(1 << 30)
@@ -50,7 +50,8 @@ final class Recorder: Sendable {
 
     private func record(seconds: Int, maximumBytes: Int, _ write: AdminStream.Write) async {
         let duration = Int64(seconds) * 1_000_000_000
-        let share = max(1, maximumBytes / workers.count)
+        // As JSON a span takes some 2.1 times the room.
+        let share = max(1, maximumBytes / workers.count * 4 / 9)
         for worker in workers {
             try? await worker.run { $0.server.worker.startRecording(duration: duration, maximumBytes: share) }
         }

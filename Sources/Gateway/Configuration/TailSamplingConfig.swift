@@ -42,6 +42,8 @@ package struct TailSamplingConfig: Sendable, Equatable {
     package var shadowPoliciesKeyPath = ""
     /// The policy file that stands in the place of the list, with its tests; nil for a plain list.
     package var policyDocument: ConfigNode?
+    /// Documents with tests of their own, live before shadow.
+    package var policyDocuments: [ConfigNode] { [policyDocument, shadowPolicyDocument].compactMap { $0 } }
     package var shadowPolicyDocument: ConfigNode?
 
     /// Every value at its default, without policies.

@@ -103,9 +103,7 @@ actor Reloader {
             return .unchanged(version: state.current.version, hash: state.current.hash, needsRestart: needsRestart)
         }
         if !isSame, let check = options.policyCheck {
-            for document in [settings.policyDocument, settings.shadowPolicyDocument] {
-                if let document { check(document, problems) }
-            }
+            for document in settings.policyDocuments { check(document, problems) }
             if problems.hasErrors { return refuse(problems, trigger) }
         }
         if isSame {

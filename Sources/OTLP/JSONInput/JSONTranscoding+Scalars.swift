@@ -308,6 +308,7 @@ extension JSONTranscoding {
     private mutating func identifier(_ tag: UInt16, keepsEmpty: Bool) throws(OTLPJSONError) {
         guard take(UInt8(ascii: "\"")) else { throw failure(.expectedString) }
         let start = offset
+        if usualIdentifier(tag, digits: 16) || usualIdentifier(tag, digits: 32) { return }
         let stop = try textStop()
         guard json[stop] == UInt8(ascii: "\""), (stop &- start) & 1 == 0 else { throw OTLPJSONError(.badHex, at: start) }
         offset = stop &+ 1
@@ -322,6 +323,50 @@ extension JSONTranscoding {
             output.append(high &<< 4 | low)
             position &+= 2
         }
+    }
+
+    /// Writes an identifier of just so many digits, a multiple of 8, and goes behind it; false, and nothing done, if the text is
+    /// any other.
+    @inline(__always)
+    @_lifetime(self: copy self)
+    private mutating func usualIdentifier(_ tag: UInt16, digits: Int) -> Bool {
+        let start = offset
+        guard end &- start > digits, json[start &+ digits] == UInt8(ascii: "\"") else { return false }
+        var bytes: [4 of UInt32] = .init(repeating: 0)
+        for part in 0..<digits &>> 3 {
+            guard let four = Self.hexBytes(Wire.loadLittle64(json, start &+ part &<< 3)) else { return false }
+            bytes[part] = four
+        }
+        appendTag(tag)
+        output.append(addingCapacity: 1 &+ digits &>> 1) { room in
+            room.append(UInt8(truncatingIfNeeded: digits &>> 1))
+            for part in 0..<digits &>> 3 {
+                var rest = bytes[part]
+                for _ in 0..<4 {
+                    room.append(UInt8(truncatingIfNeeded: rest))
+                    rest &>>= 8
+                }
+            }
+        }
+        offset = start &+ digits &+ 1
+        return true
+    }
+
+    /// Eight hexadecimal digits (the first in the lowest byte) as four bytes (the first the lowest); nil if one is none. All
+    /// eight at once: sums of seven-bit values can't carry into the next byte.
+    @inline(__always)
+    static func hexBytes(_ text: UInt64) -> UInt32? {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let high = ones &* 0x80
+        let lowercase = text | ones &* 0x20
+        // Both ends of a range: at least the first, and not beyond the last.
+        let isDigit = (text &+ ones &* (0x80 - 0x30)) & ~(text &+ ones &* (0x80 - 0x3a)) & high
+        let isLetter = (lowercase &+ ones &* (0x80 - 0x61)) & ~(lowercase &+ ones &* (0x80 - 0x67)) & high
+        guard text & high == 0, isDigit | isLetter == high else { return nil }
+        let nibbles = (text & (ones &* 0x0f)) &+ (isLetter &>> 7) &* 9
+        var bytes = (nibbles &<< 4 | nibbles &>> 8) & 0x00ff_00ff_00ff_00ff
+        bytes = (bytes | bytes &>> 8) & 0x0000_ffff_0000_ffff
+        return UInt32(truncatingIfNeeded: bytes | bytes &>> 16)
     }
 
     /// Base64 with either alphabet, padded or not, as protobuf's JSON has it.

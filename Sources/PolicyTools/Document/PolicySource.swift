@@ -83,9 +83,14 @@ package struct PolicySource: Sendable {
     }
 
     /// The compiled policies with memories of their own. Nil if one of them is wrong.
-    package func compiled(version: UInt16 = 0, problems: ConfigProblems) -> PolicySet? {
+    ///
+    /// - Parameter other: the set that will be asked about the same requests; see `PolicySet.init`.
+    package func compiled(
+        version: UInt16 = 0, problems: ConfigProblems, sharing other: PolicySet? = nil
+    ) -> PolicySet? {
         var set = PolicySet(
-            version: version, nodes: document.policies, keyPath: document.policiesKeyPath, problems: problems)
+            version: version, nodes: document.policies, keyPath: document.policiesKeyPath, problems: problems,
+            sharing: other)
         set?.stopsAtFirstMatch = settings.sampleOnFirstMatch
         return set
     }

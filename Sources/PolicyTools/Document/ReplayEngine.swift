@@ -34,6 +34,8 @@ struct ReplayEngine: ~Copyable {
         if let size = settings.sampledCacheSize { shape.sampledCacheSize = size }
         if let size = settings.notSampledCacheSize { shape.notSampledCacheSize = size }
         shape.maximumBytes = maximumBytes
+        // What becomes of a trace is all that anybody asks here.
+        shape.keepsSpans = false
         self.policies = policies
         self.maximumBytes = maximumBytes
         self.keepsVerdicts = keepsVerdicts
@@ -50,17 +52,21 @@ struct ReplayEngine: ~Copyable {
 
     /// Reads a request; `index` then says what is in it.
     mutating func walk(_ body: Span<UInt8>) throws(WalkError) {
-        try walker.walk(body, into: &index)
-        let (spanLimit, groupLimit) = (Shard.maximumSpanBytes, Shard.maximumGroupBytes)
-        if index.spanBytes > spanLimit || index.groupBytes.count > groupLimit {
-            let groups = index.groups
-            index.records.removeAll { record in
-                let group = groups[Int(record.group)]
-                return Int(record.length) > spanLimit
-                    || Int(group.resourceLength) + Int(group.scopeLength) > groupLimit
-            }
-        }
+        try read(body)
         policies.evaluatePredicates(&index, body: body)
+    }
+
+    /// Reads a request for this engine and for another one, whose policies were made with `sharing` these.
+    mutating func walk(_ body: Span<UInt8>, with other: inout ReplayEngine) throws(WalkError) {
+        try other.read(body)
+        index = other.index
+        policies.evaluatePredicates(&index, body: body)
+        other.policies.evaluatePredicates(&other.index, body: body)
+    }
+
+    private mutating func read(_ body: Span<UInt8>) throws(WalkError) {
+        try walker.walk(body, into: &index)
+        Shard.leaveOutOversized(&index)
     }
 
     /// Takes the spans of the request that was walked last, and decides the traces that they settle.
@@ -70,7 +76,7 @@ struct ReplayEngine: ~Copyable {
     }
 
     /// Whether the request walked last would not fit beside what is held.
-    var isFull: Bool { shard.heldBytes + index.spanBytes * 2 + (8 << 20) > maximumBytes }
+    var isFull: Bool { shard.heldBytes + index.records.count * 256 + index.groupBytes.count + (8 << 20) > maximumBytes }
 
     /// Moves the clock and decides what becomes due on the way.
     mutating func advance(to time: Int64, _ each: (DecidedTrace, [PolicyVerdict?]) -> Void) {

@@ -222,7 +222,9 @@ struct PlanLedger {
 
     /// Doubles the width of the moments when there would be too many.
     private mutating func addMoment(_ account: TraceAccount, _ isCurrent: Bool, _ isCandidate: Bool, _ spans: Int) {
-        var moment = Int(max(0, account.seen - sums.begin) / sums.momentWidth)
+        let time = Self.time(of: account)
+        sums.end = max(sums.end, time)
+        var moment = Int(max(0, time - sums.begin) / sums.momentWidth)
         while moment >= Self.momentLimit {
             var halved: [PlanReport.Moment] = []
             for pair in stride(from: 0, to: sums.moments.count, by: 2) {
@@ -236,12 +238,18 @@ struct PlanLedger {
             }
             sums.moments = halved
             sums.momentWidth *= 2
-            moment = Int(max(0, account.seen - sums.begin) / sums.momentWidth)
+            moment = Int(max(0, time - sums.begin) / sums.momentWidth)
         }
         while sums.moments.count <= moment { sums.moments.append(PlanReport.Moment()) }
         sums.moments[moment].total += spans
         if isCurrent { sums.moments[moment].current += spans }
         if isCandidate { sums.moments[moment].candidate += spans }
+    }
+
+    /// When a trace began: its earliest start, unless that is far from the requests around it, as a wrong clock's would be.
+    private static func time(of account: TraceAccount) -> Int64 {
+        let start = Int64(clamping: account.firstStart)
+        return start > 0 && (start - account.seen).magnitude <= 60_000_000_000 ? start : account.seen
     }
 
     /// Every trace that changed has the same chance to be shown (Vitter's algorithm R), the same in every run.

@@ -28,13 +28,13 @@ package struct PlanPage: Sendable {
         \(header())
         \(cards())
         \(transitions())
-        \(timeline())
+        \(timeline(report))
         \(policies("Policies of the candidate", report.candidate, "candidate"))
         \(policies("Policies of the current set", report.current, "current"))
         \(groups("Services", "Spans kept, by service", report.services))
         \(groups("Operations", "Spans kept, by root operation", report.operations))
-        \(examples("Newly kept", report.newlyKept, report.keptExamples, "Wanted by"))
-        \(examples("Newly dropped", report.newlyDropped, report.droppedExamples, "Policy"))
+        \(examples("Newly kept", report.newlyKept, report.keptExamples, "wanted by"))
+        \(examples("Newly dropped", report.newlyDropped, report.droppedExamples, "policy"))
         \(remarks())
         <footer>tailgate \(escaped(version)) · exact counts over the recording, decided by the engine that decides in production</footer>
         </main>
@@ -53,7 +53,7 @@ package struct PlanPage: Sendable {
             "\(Figures.grouped(report.total.spans)) spans", "\(Figures.grouped(report.total.traces)) traces",
             Figures.bytes(Double(report.total.bytes)),
         ]
-        if report.recordedSeconds > 0 { facts.append("\(Figures.fixed(report.recordedSeconds, 1)) s of traffic") }
+        if report.recordedSeconds > 0 { facts.append("\(PlanText.duration(report.recordedSeconds)) of traffic") }
         let files = report.files.map { "<code>\(escaped($0))</code>" }.joined(separator: " ")
         return """
             <header>
@@ -75,7 +75,7 @@ package struct PlanPage: Sendable {
         if report.recordedSeconds >= 1 {
             let seconds = report.recordedSeconds
             cards.append(
-                card("Bytes per day at this rate", now.bytes, then.bytes, 0) {
+                card("Bytes per day", now.bytes, then.bytes, 0) {
                     Figures.bytes(Double($0) / seconds * 86_400)
                 })
         }
@@ -90,10 +90,11 @@ package struct PlanPage: Sendable {
             if difference > 0 && now > 0 { change = "+" + change }
         }
         let direction = difference > 0 ? "up" : difference < 0 ? "down" : "same"
-        let share = all > 0 ? "<small>\(Figures.percent(Double(then), of: Double(all))) of all</small>" : ""
+        func share(_ value: Int) -> String { all > 0 ? "\(Figures.percent(Double(value), of: Double(all))) of all · " : "" }
         return """
-            <div class="card"><h3>\(title)</h3><p class="big">\(show(then)) <span class="change \(direction)">\(change)</span></p>
-            <p class="before">before \(show(now)) \(share)</p></div>
+            <div class="card"><h3>\(title) <span class="change \(direction)">\(change)</span></h3>
+            <p class="big">\(show(then))</p>
+            <p class="before">\(share(then))now \(show(now))</p></div>
             """
     }
 
@@ -118,73 +119,6 @@ package struct PlanPage: Sendable {
             """
     }
 
-    // MARK: time
-
-    private func timeline() -> String {
-        let moments = report.moments
-        guard moments.count > 1 else { return "" }
-        let (width, height, left, bottom) = (960.0, 220.0, 64.0, 24.0)
-        let most = Double(max(1, moments.reduce(0) { max($0, max($1.current, $1.candidate)) }))
-        let seconds = Double(report.momentWidth) / 1e9
-        let plotWidth = width - left - 8
-        let plotHeight = height - bottom - 10
-        func x(_ position: Int) -> Double { left + plotWidth * Double(position) / Double(moments.count - 1) }
-        func y(_ value: Double) -> Double { 10 + plotHeight * (1 - value / most) }
-        func path(_ value: (PlanReport.Moment) -> Int, closed: Bool) -> String {
-            var text = ""
-            for (position, moment) in moments.enumerated() {
-                text += "\(position == 0 ? "M" : "L")\(Figures.fixed(x(position), 1)) \(Figures.fixed(y(Double(value(moment))), 1))"
-            }
-            if closed { text += "L\(Figures.fixed(x(moments.count - 1), 1)) \(Figures.fixed(y(0), 1))L\(Figures.fixed(left, 1)) \(Figures.fixed(y(0), 1))Z" }
-            return text
-        }
-        var grid = ""
-        for step in 0...4 {
-            let value = most * Double(step) / 4
-            let place = Figures.fixed(y(value), 1)
-            grid += #"<line x1="\#(left)" x2="\#(width - 8)" y1="\#(place)" y2="\#(place)"/>"#
-            grid += #"<text x="\#(left - 8)" y="\#(place)" dy="4" text-anchor="end">\#(compact(value / seconds))</text>"#
-        }
-        for step in 0...4 {
-            let position = Double(moments.count - 1) * Double(step) / 4
-            let place = Figures.fixed(left + plotWidth * Double(step) / 4, 1)
-            let anchor = step == 0 ? "start" : step == 4 ? "end" : "middle"
-            grid += #"<text x="\#(place)" y="\#(height - 4)" text-anchor="\#(anchor)">\#(clock(position * seconds))</text>"#
-        }
-        var hits = ""
-        for (position, moment) in moments.enumerated() {
-            let half = plotWidth / Double(max(1, moments.count - 1)) / 2
-            let tip = "after \(clock(Double(position) * seconds)): current \(compact(Double(moment.current) / seconds)), candidate \(compact(Double(moment.candidate) / seconds)) of \(compact(Double(moment.total) / seconds)) spans/s"
-            hits += #"<rect class="hit" x="\#(Figures.fixed(x(position) - half, 1))" y="10" width="\#(Figures.fixed(half * 2, 1))" height="\#(Figures.fixed(plotHeight, 1))" data-tip="\#(escaped(tip))"/>"#
-        }
-        return """
-            <section><h2>Spans kept per second</h2>
-            <svg viewBox="0 0 \(width) \(height)" class="chart" role="img" aria-label="Spans kept per second over time">
-            <g class="grid">\(grid)</g>
-            <path class="area current" d="\(path({ $0.current }, closed: true))"/>
-            <path class="area candidate" d="\(path({ $0.candidate }, closed: true))"/>
-            <path class="line current" d="\(path({ $0.current }, closed: false))"/>
-            <path class="line candidate" d="\(path({ $0.candidate }, closed: false))"/>
-            \(hits)
-            </svg>
-            <ul class="legend"><li><span class="key current"></span>current</li><li><span class="key candidate"></span>candidate</li></ul></section>
-            """
-    }
-
-    private func clock(_ seconds: Double) -> String {
-        if seconds < 120 { return "\(Figures.fixed(seconds, 0)) s" }
-        if seconds < 7200 { return "\(Figures.fixed(seconds / 60, seconds < 600 ? 1 : 0)) min" }
-        return "\(Figures.fixed(seconds / 3600, 1)) h"
-    }
-
-    /// `1.2k`, `34M`.
-    private func compact(_ value: Double) -> String {
-        if value < 10 && value != value.rounded() { return Figures.fixed(value, 1) }
-        if value < 10_000 { return Figures.grouped(rounded: value) }
-        if value < 10_000_000 { return "\(Figures.fixed(value / 1000, value < 100_000 ? 1 : 0))k" }
-        return "\(Figures.fixed(value / 1_000_000, 1))M"
-    }
-
     // MARK: tables
 
     private func policies(_ title: String, _ side: PlanReport.Side, _ kind: String) -> String {
@@ -207,7 +141,7 @@ package struct PlanPage: Sendable {
             <section><h2>\(title) <small>\(escaped(side.label))</small></h2>
             <table class="sortable"><thead><tr><th>policy</th><th>type</th><th class="bars">traces: alone, decided, matched</th><th class="n">matched</th><th class="n">decided</th><th class="n">alone</th><th class="n">spans decided</th><th class="n">bytes decided</th></tr></thead>
             <tbody>\(rows.joined(separator: "\n"))</tbody></table>
-            <p class="note">matched: the policy wanted the trace · decided: it was the first in the list to want it · alone: no other policy wanted it, so it would be lost without this one</p></section>
+            <p class="note shades"><span class="key \(kind) solid"></span>alone: no other policy wanted the trace, so it would be lost without this one · <span class="key \(kind) middle"></span>decided: it was the first in the list to want it · <span class="key \(kind) faint"></span>matched: it wanted the trace</p></section>
             """
     }
 
@@ -274,7 +208,7 @@ package struct PlanPage: Sendable {
         return "<td class=\"n dim\" data-v=\"\(value)\">\(Figures.percent(Double(part), of: Double(whole)))</td>"
     }
 
-    private func escaped(_ text: String) -> String {
+    func escaped(_ text: String) -> String {
         var result = ""
         for character in text.unicodeScalars {
             switch character {

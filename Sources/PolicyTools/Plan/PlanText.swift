@@ -33,7 +33,7 @@ package struct PlanText: Sendable {
         let files = report.files.count == 1 ? report.files[0] : Figures.count(report.files.count, "file")
         var line = "\(style.bold(Figures.grouped(total.spans))) spans in \(style.bold(Figures.grouped(total.traces))) traces"
         line += ", \(Figures.bytes(Double(total.bytes)))"
-        if report.recordedSeconds > 0 { line += ", over \(duration(report.recordedSeconds))" }
+        if report.recordedSeconds > 0 { line += ", over \(Self.duration(report.recordedSeconds))" }
         line += ", from \(files)"
         if report.seconds > 0 {
             let rate = Figures.grouped(rounded: Double(total.spans) / report.seconds)
@@ -43,7 +43,7 @@ package struct PlanText: Sendable {
     }
 
     /// `1h 2m`, `3m 20s`, `12.5 s`.
-    private func duration(_ seconds: Double) -> String {
+    static func duration(_ seconds: Double) -> String {
         if seconds < 60 { return "\(Figures.fixed(seconds, 1)) s" }
         let whole = Int(min(seconds, 1e9))
         if whole < 3600 { return "\(whole / 60)m \(whole % 60)s" }
@@ -64,7 +64,8 @@ package struct PlanText: Sendable {
             let seconds = report.recordedSeconds
             table.add(
                 line("spans kept per second", now.spans, then.spans, 0) {
-                    Figures.grouped(rounded: Double($0) / seconds)
+                    let rate = Double($0) / seconds
+                    return abs(rate) < 100 ? Figures.fixed(rate, 1) : Figures.grouped(rounded: rate)
                 })
             table.add(
                 line("bytes kept per day", now.bytes, then.bytes, 0) { Figures.bytes(Double($0) / seconds * 86_400) })

@@ -297,7 +297,7 @@ package struct RecordingReader: ~Copyable {
         }
     }
 
-    private func newline(from start: Int) -> Int? { buffer[start...].firstIndex(of: 0x0a) }
+    private func newline(from start: Int) -> Int? { ByteSpans.firstIndex(of: 0x0a, in: buffer.span, from: start) }
 
     private mutating func objectOverLines() throws -> Range<Int>? {
         while true {

@@ -6,6 +6,7 @@ package struct TraceExplanation: Codable, Sendable {
         package var name: String
         package var verdict: String?
         package var because: [Reason]?
+        package var more_conditions_may_have_held: Bool?
     }
 
     /// A condition that held, and where.
@@ -45,6 +46,7 @@ package struct TraceExplanation: Codable, Sendable {
     package var last_seen: String?
     package var spans: Int?
     package var bytes: Int?
+    package var duration_ms: Int?
     package var root_seen: Bool?
     package var policy_version: Int?
     package var policy_hash: String?
@@ -53,6 +55,9 @@ package struct TraceExplanation: Codable, Sendable {
     package var late_spans: Int?
     package var destinations: [String]?
     package var owner: String?
+    package var too_large: Bool?
+    package var decided_early: Bool?
+    package var note: String?
 
     /// For people.
     package func text(_ style: TerminalStyle) -> String {
@@ -67,6 +72,7 @@ package struct TraceExplanation: Codable, Sendable {
             if let root_seen { size += root_seen ? ", root seen" : ", no root" }
             facts.append(("size", size))
         }
+        if let duration_ms { facts.append(("duration", "\(Figures.grouped(duration_ms)) ms")) }
         if let late_spans, late_spans > 0 { facts.append(("late spans", Figures.grouped(late_spans))) }
         if let destinations, !destinations.isEmpty { facts.append(("sent to", destinations.joined(separator: ", "))) }
         if policy_version != nil || policy_hash != nil {
@@ -74,6 +80,8 @@ package struct TraceExplanation: Codable, Sendable {
             facts.append(("policies", parts.joined(separator: " ")))
         }
         if let owner { facts.append(("owner", owner)) }
+        if decided_early == true { facts.append(("early", "decided before its time, since the node stopped or had too many traces")) }
+        if let note { facts.append(("note", note)) }
         for (name, value) in facts { lines.append("  \(style.dim(Figures.left(name, 11))) \(value)") }
         if let policies, !policies.isEmpty { lines += [""] + table(policies, style) }
         return lines.joined(separator: "\n") + "\n"
@@ -84,6 +92,7 @@ package struct TraceExplanation: Codable, Sendable {
         switch state {
         case "undecided": return style.yellow("undecided") + ": its time has not come"
         case "sampled": return style.green("kept") + by
+        case "not_sampled" where too_large == true: return style.red("not kept") + ": larger than maximum_trace_size_bytes"
         case "not_sampled": return style.red("not kept") + ": no policy wanted it"
         case "dropped": return style.red("dropped") + by
         case "unknown": return style.yellow("unknown") + ": never seen here, or so long ago that it is forgotten"
@@ -99,11 +108,12 @@ package struct TraceExplanation: Codable, Sendable {
             let painted =
                 switch policy.verdict {
                 case "sampled": style.green(verdict)
-                case "dropped", "failed": style.red(verdict)
+                case "dropped", "error": style.red(verdict)
                 default: style.dim(verdict)
                 }
             let mark = policy.name == decided_by ? style.bold("→") : " "
-            let reasons = (policy.because ?? []).map { reason($0, style) }
+            var reasons = (policy.because ?? []).map { reason($0, style) }
+            if policy.more_conditions_may_have_held == true { reasons.append(style.dim("(more may have held than was noted)")) }
             var line = "\(mark) \(Figures.left(policy.name, width))  \(painted)  \(reasons.first ?? "")"
             while line.last == " " { line.removeLast() }
             lines.append(line)
@@ -117,6 +127,7 @@ package struct TraceExplanation: Codable, Sendable {
         switch verdict {
         case "not_sampled": "not sampled"
         case "not_asked", nil: "not asked"
+        case "not_recorded": "not noted"
         case let other?: other
         }
     }

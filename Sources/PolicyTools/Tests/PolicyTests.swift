@@ -54,10 +54,14 @@ package enum PolicyTests {
     }
 
     /// Runs the tests of a document that is about to be put in force; those that fail are errors at the place of their expectation.
-    package static func check(_ document: ConfigNode, problems: ConfigProblems) {
+    ///
+    /// - Returns: how many tests there are.
+    @discardableResult
+    package static func check(_ document: ConfigNode, problems: ConfigProblems) -> Int {
         let found = ConfigProblems()
-        guard let source = PolicySource(document, problems: found) else { return }
-        let failures = run(source, problems: found)
+        guard let source = PolicySource(document, problems: found) else { return 0 }
+        let results = results(source, problems: found)
+        let failures = results.flatMap(\.failures)
         // Its policies were read already, so warnings would come twice.
         for problem in found.errors { problems.add(problem) }
         for failure in failures {
@@ -66,6 +70,7 @@ package enum PolicyTests {
                 "the test `\(clipped(failure.test))` fails\(subject): expected \(failure.expected), was \(failure.actual)",
                 at: failure.position, keyPath: "tests")
         }
+        return results.count
     }
 
     /// The outcome of every test. Each test begins with policies that remember nothing.

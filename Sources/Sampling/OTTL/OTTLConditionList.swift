@@ -43,6 +43,9 @@ package struct OTTLConditionList: Sendable {
         (program, roots) = OTTLProgram.joined((span + spanEvent).map { $0.program }) { _ in throw OTTLNoPatterns() }
     }
 
+    /// The conditions as they were written, in the order of their numbers.
+    var texts: [String] { (span + spanEvent).map(\.text) }
+
     /// The attributes of spans that any of the conditions looks at, each once.
     package var spanAttributes: [[UInt8]] { Self.unique((span + spanEvent).flatMap { $0.spanAttributes }) }
 
@@ -67,29 +70,32 @@ package struct OTTLConditionList: Sendable {
     }
 
     /// The outcome on one span: the span conditions from the left, then those of events for each event; the first true
-    /// one ends it.
-    package func evaluate(_ input: inout OTTLSpanInput) -> OTTLListOutcome {
+    /// one ends it. Every error that is passed over goes to `errors`, with the number of its condition.
+    package func evaluate(_ input: inout OTTLSpanInput, errors: ConditionErrors? = nil) -> OTTLListOutcome {
         var result = OTTLListOutcome(verdict: .notMatched, error: nil, condition: nil)
-        for index in span.indices where note(index, &input, &result) { return result }
+        for index in span.indices where note(index, &input, &result, errors) { return result }
         guard !spanEvent.isEmpty else { return result }
         var events = EventCursor(input.record.range)
         defer { input.event = nil }
         while let event = events.next(input.body) {
             input.event = EventFields(input.body, event)
-            for index in span.count..<roots.count where note(index, &input, &result) { return result }
+            for index in span.count..<roots.count where note(index, &input, &result, errors) { return result }
         }
         return result
     }
 
     /// Evaluates one condition and takes its outcome into account; whether that ends the evaluation.
     @inline(__always)
-    private func note(_ condition: Int, _ input: inout OTTLSpanInput, _ result: inout OTTLListOutcome) -> Bool {
+    private func note(
+        _ condition: Int, _ input: inout OTTLSpanInput, _ result: inout OTTLListOutcome, _ errors: ConditionErrors?
+    ) -> Bool {
         do throws(OTTLEvaluationError) {
             guard try program.isTrue(roots[condition], &input) else { return false }
             result.verdict = .matched
             result.condition = condition
             return true
         } catch {
+            errors?.add(condition, error)
             if result.error == nil {
                 result.error = error
                 result.condition = condition

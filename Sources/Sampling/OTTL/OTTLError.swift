@@ -19,7 +19,7 @@ package struct OTTLError: Error, Sendable, Equatable, CustomStringConvertible {
 /// Small and without references, so that a condition that fails on every span costs no memory.
 package struct OTTLEvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What went wrong.
-    package enum Reason: UInt8, Sendable {
+    package enum Reason: UInt8, Sendable, CaseIterable {
         case divisionByZero
         /// An operator or a function got a type that it does not take.
         case unsupportedType

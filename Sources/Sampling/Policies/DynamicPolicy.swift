@@ -66,6 +66,7 @@ package struct DynamicPolicy: SamplingPolicy {
         rates = builder.state(Self.typeName, settings: "\(settings);\(names.joined(separator: "\u{0}"))") {
             DynamicRates(settings)
         }
+        builder.predicates.addNames(rates.names, toKey: number)
     }
 
     private static func field(_ name: String) -> TraceKeyField {

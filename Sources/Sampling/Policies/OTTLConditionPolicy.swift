@@ -13,7 +13,7 @@ package struct OTTLConditionPolicy: SamplingPolicy {
             fields: [
                 PolicyField(
                     "error_mode", .text, default: "silent",
-                    "What a condition that can't be evaluated on a span means: false (with or without a log line), or that the policy is left out of this decision.",
+                    "What a condition that can't be evaluated on a span means: `silent`: false; `ignore`: false, and a log line for each condition and kind of error, and a count in `tailgate_policy_condition_errors_total`; `propagate`: the policy is left out of this decision.",
                     allowed: OTTLErrorMode.allCases.map(\.rawValue)),
                 PolicyField("span", .textList, default: "[]", "Conditions on a span."),
                 PolicyField("spanevent", .textList, default: "[]", "Conditions on an event of a span."),

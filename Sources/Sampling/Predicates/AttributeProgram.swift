@@ -122,6 +122,8 @@ struct AttributeProgram: Sendable {
     func run(
         _ hit: AttributeHit, _ body: Span<UInt8>, isRoot: Bool, known: borrowing SpanBits, into bits: inout SpanBits
     ) {
+        // What only the set beside this one looks at.
+        guard Int(hit.name) < names.count else { return }
         let name = names[Int(hit.name)]
         if name.lengths &>> UInt64(truncatingIfNeeded: min(hit.valueLength, 63)) & 1 != 0 && hit.valueKind == .string {
             lookUp(name, hit, body, into: &bits)

@@ -5,15 +5,21 @@ internal import OTLP
 /// Lists of OTTL conditions as one condition on spans.
 struct OTTLSpanCondition: SpanCondition {
     private let list: OTTLConditionList
+    /// Where errors are counted; nil where the error mode wants none counted.
+    private let errors: ConditionErrors?
     let text: String
     let description: String
 
-    init(_ list: OTTLConditionList) {
+    init(_ list: OTTLConditionList, errors: ConditionErrors? = nil) {
         self.list = list
+        self.errors = errors
         text = list.text
         let parts = list.span.map(\.description) + list.spanEvent.map { "an event has \($0)" }
         description = parts.count == 1 ? parts[0] : parts.map { "(\($0))" }.joined(separator: " or ")
     }
+
+    var spanAttributes: [[UInt8]] { list.spanAttributes }
+    var resourceAttributes: [[UInt8]] { list.resourceAttributes }
 
     func evaluate(
         body: Span<UInt8>, index: borrowing RequestIndex, record: Int, hits: Range<Int>, unixNanoseconds: Int64
@@ -24,7 +30,7 @@ struct OTTLSpanCondition: SpanCondition {
             body: body, headers: index.groupBytes.span, record: span, group: group,
             spanHits: index.spanHits.span.extracting(hits),
             resourceHits: index.resourceHits.span.extracting(group.resourceHitRange), now: unixNanoseconds)
-        switch list.evaluate(&input).verdict {
+        switch list.evaluate(&input, errors: errors).verdict {
         case .notMatched: return .isFalse
         case .matched: return .isTrue
         case .failed: return .failed
@@ -50,7 +56,7 @@ extension PolicyBuilder {
             spanAttribute: { String(validating: $0, as: UTF8.self).flatMap { compiler.spanAttribute($0) } },
             resourceAttribute: { String(validating: $0, as: UTF8.self).flatMap { compiler.resourceAttribute($0) } })
         predicates = compiler
-        return OTTLSpanCondition(list)
+        return OTTLSpanCondition(list, errors: mode == .ignore ? conditionErrors(list.texts) : nil)
     }
 
     private static func ottl(_ text: PlacedText, _ context: OTTLContext, _ problems: ConfigProblems) -> OTTLCondition? {

@@ -76,6 +76,8 @@ package struct PredicateCompiler {
     private(set) var resourceNames: [String] = []
     private var resourceNumbers: [String: UInt16] = [:]
     private(set) var keys: [[TraceKeyField]] = []
+    /// By key: who wants to know texts of keys.
+    private(set) var keyNames: [[KeyNames]] = []
     /// Some policy asks for `DecisionContext.encodedBytes`.
     var needsEncodedSize = false
     /// The bits that were asked for since this was emptied last.
@@ -83,6 +85,15 @@ package struct PredicateCompiler {
     private var innerCount = 0
 
     package init() {}
+
+    /// With the attributes that another set looks at, under the same numbers, before its own: one walk then serves both sets.
+    init(sharing names: AttributeNumbers) {
+        for name in names.span { _ = spanAttribute(name) }
+        for name in names.resource { _ = resourceAttribute(name) }
+    }
+
+    /// The names of all wanted attributes by number.
+    var attributeNumbers: AttributeNumbers { AttributeNumbers(span: spanNames, resource: resourceNames) }
 
     /// The bit that says that the predicate held for some span, or nil when the set has no room for another.
     package mutating func bit(for predicate: SpanPredicate) -> Int? {
@@ -126,8 +137,12 @@ package struct PredicateCompiler {
         if let known = keys.firstIndex(of: fields) { return known }
         guard keys.count < Self.maximumKeys else { return nil }
         keys.append(fields)
+        keyNames.append([])
         return keys.count - 1
     }
+
+    /// Texts of keys with this number go to `names`, too, if they are asked for.
+    mutating func addNames(_ names: KeyNames, toKey number: Int) { keyNames[number].append(names) }
 
     /// The finished program.
     func program() -> PredicateProgram { PredicateProgram(self) }
@@ -135,6 +150,17 @@ package struct PredicateCompiler {
     /// What arriving requests must be searched for. Call after `program()`.
     func interest() -> AttributeInterest {
         AttributeInterest(spanNames: spanNames.map { Array($0.utf8) }, resourceNames: resourceNames.map { Array($0.utf8) })
+    }
+}
+
+/// Names of wanted attributes; the place is the number that hits bear.
+struct AttributeNumbers: Sendable, Equatable {
+    var span: [String] = []
+    var resource: [String] = []
+
+    /// Whether hits that are numbered by `other` mean the same here, as far as they are known here.
+    func isPrefix(of other: AttributeNumbers) -> Bool {
+        other.span.starts(with: span) && other.resource.starts(with: resource)
     }
 }
 

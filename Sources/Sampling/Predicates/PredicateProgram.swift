@@ -26,7 +26,7 @@ struct PredicateProgram: Sendable {
         var compiler = finished
         var layout = PredicateLayout(compiler.predicates)
         steps = PredicateSteps(compiler.predicates, &layout)
-        keys = compiler.keys.map { TraceKeyProgram($0, &compiler) }
+        keys = compiler.keys.indices.map { TraceKeyProgram(compiler.keys[$0], compiler.keyNames[$0], &compiler) }
         keyCount = keys.count
         countsContextBytes = compiler.needsEncodedSize
         traceWords = max(1, (compiler.predicates.count + 63) / 64)
@@ -67,13 +67,16 @@ struct PredicateProgram: Sendable {
         spanTests = AttributeProgram(onSpans, isForResources: false)
         resourceTests = AttributeProgram(onResources, isForResources: true)
         isPlain =
-            words == 1 && keys.isEmpty && !countsContextBytes && steps.isEmpty && durations.isEmpty && compiler.spanNames.isEmpty
-            && compiler.resourceNames.isEmpty
+            words == 1 && keys.isEmpty && !countsContextBytes && steps.isEmpty && durations.isEmpty
+            && onSpans.allSatisfy(\.isEmpty) && onResources.allSatisfy(\.isEmpty)
         interest = compiler.interest()
+        attributeNumbers = compiler.attributeNumbers
     }
 
     /// What arriving requests must be searched for.
     let interest: AttributeInterest
+    /// The same by name.
+    let attributeNumbers: AttributeNumbers
 
     /// The trace's size is added up in the last side word, see `ContextBytes`.
     let countsContextBytes: Bool

@@ -14,6 +14,8 @@ enum PredicateSubject {
     case eitherAttribute([UInt8])
     case resourceAttribute([UInt8])
     case duration
+    /// What a condition of another language looks at.
+    case attributes(span: [[UInt8]], resource: [[UInt8]])
 
     /// Nil for compound conditions and those whose sentence says it all.
     init?(_ predicate: SpanPredicate) {
@@ -29,7 +31,11 @@ enum PredicateSubject {
             case .either: self = .eitherAttribute(name)
             }
         case .not(let inner): self.init(inner)
-        case .isRoot, .w3cSampled, .kind, .traceState, .condition, .all, .any: return nil
+        case .condition(let use):
+            let (span, resource) = (use.condition.spanAttributes, use.condition.resourceAttributes)
+            if span.isEmpty && resource.isEmpty { return nil }
+            self = .attributes(span: span, resource: resource)
+        case .isRoot, .w3cSampled, .kind, .traceState, .all, .any: return nil
         }
     }
 
@@ -45,6 +51,16 @@ enum PredicateSubject {
                 ?? SpanPeek.attribute(name, ofSpan: span, limit: limit)
         case .duration: SpanPeek.durationText(span)
         case .resourceAttribute(let name): SpanPeek.attribute(name, ofResource: resource, limit: limit)
+        case .attributes(let names, let resourceNames):
+            Self.list(
+                names.map { ($0, SpanPeek.attribute($0, ofSpan: span, limit: limit)) }
+                    + resourceNames.map { ($0, SpanPeek.attribute($0, ofResource: resource, limit: limit)) })
         }
+    }
+
+    /// `http.route=/a, tenant=gold`, without what is not there; nil if nothing is.
+    private static func list(_ attributes: [(name: [UInt8], value: [UInt8]?)]) -> [UInt8]? {
+        let found = attributes.compactMap { name, value in value.map { name + [UInt8(ascii: "=")] + $0 } }
+        return found.isEmpty ? nil : Array(found.joined(separator: Array(", ".utf8)).prefix(EvidenceNotes.maximumText))
     }
 }

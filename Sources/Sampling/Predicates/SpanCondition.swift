@@ -19,6 +19,10 @@ package protocol SpanCondition: Sendable {
     /// As people should read it.
     var description: String { get }
 
+    /// The attributes of spans and resources that it looks at under constant names: what is shown of a span that it held for.
+    var spanAttributes: [[UInt8]] { get }
+    var resourceAttributes: [[UInt8]] { get }
+
     /// The outcome on span number `record` of a request.
     ///
     /// - Parameters:
@@ -29,6 +33,11 @@ package protocol SpanCondition: Sendable {
     func evaluate(
         body: Span<UInt8>, index: borrowing RequestIndex, record: Int, hits: Range<Int>, unixNanoseconds: Int64
     ) -> SpanConditionOutcome
+}
+
+extension SpanCondition {
+    package var spanAttributes: [[UInt8]] { [] }
+    package var resourceAttributes: [[UInt8]] { [] }
 }
 
 /// The question whether a condition has this outcome.

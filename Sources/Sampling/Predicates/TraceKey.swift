@@ -21,8 +21,11 @@ struct TraceKeyProgram: Sendable {
 
     var parts: [Part]
     var needsFields: Bool
+    /// Who may ask for texts of keys.
+    private let names: [KeyNames]
 
-    init(_ fields: [TraceKeyField], _ compiler: inout PredicateCompiler) {
+    init(_ fields: [TraceKeyField], _ names: [KeyNames], _ compiler: inout PredicateCompiler) {
+        self.names = names
         parts = []
         needsFields = false
         for field in fields {
@@ -67,7 +70,55 @@ struct TraceKeyProgram: Sendable {
             let product = (key ^ word).multipliedFullWidth(by: 0xa076_1d64_78bd_642f)
             key = product.high ^ product.low ^ 0xe703_7ed1_a0b4_28db
         }
-        return key == 0 ? 1 : key
+        if key == 0 { key = 1 }
+        for names in names where names.isAsking {
+            names.learn(key) { text(body, index, record, hits: hits, fields) }
+        }
+        return key
+    }
+
+    /// The parts of a span's key, for people: `shop, GET /`; `-` for what is not there.
+    private func text(
+        _ body: Span<UInt8>, _ index: borrowing RequestIndex, _ record: SpanRecord, hits: Range<Int>, _ fields: SpanFields?
+    ) -> String {
+        var texts: [String] = []
+        for part in parts {
+            switch part {
+            case .attribute(let span, let resource):
+                let range = index.groups[Int(record.group)].resourceHitRange
+                texts.append(
+                    Self.text(span, index.spanHits.span, hits, body)
+                        ?? Self.text(resource, index.resourceHits.span, range, body) ?? "-")
+            case .name: texts.append(fields.map { Self.text(body, $0.name.range) } ?? "-")
+            case .kind: texts.append(fields.map { Self.kinds.indices.contains(Int($0.kind)) ? Self.kinds[Int($0.kind)] : "\($0.kind)" } ?? "-")
+            case .status: texts.append(["UNSET", "OK", "ERROR", "-"][Int(record.flags.statusCode & 3)])
+            }
+        }
+        return texts.joined(separator: ", ")
+    }
+
+    private static let kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"]
+
+    private static func text(_ name: UInt16, _ hits: Span<AttributeHit>, _ range: Range<Int>, _ body: Span<UInt8>) -> String? {
+        for position in range where hits[position].name == name {
+            let hit = hits[position]
+            guard hit.valueRange.upperBound <= body.count else { return nil }
+            switch hit.valueKind {
+            case .string: return text(body, hit.valueRange)
+            case .int: return hit.integer(in: body).map { "\($0)" }
+            case .bool: return hit.boolean(in: body).map { "\($0)" }
+            case .double: return hit.double(in: body).map { "\($0)" }
+            case .empty: return ""
+            case .array, .kvlist, .bytes: return "(\(hit.valueKind))"
+            }
+        }
+        return nil
+    }
+
+    private static func text(_ body: Span<UInt8>, _ range: Range<Int>) -> String {
+        var bytes: [UInt8] = []
+        bytes.append(copying: body.extracting(range.lowerBound..<min(range.upperBound, range.lowerBound + KeyNames.maximumText)))
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The hash of a wanted attribute among the hits, 0 if it is not there.

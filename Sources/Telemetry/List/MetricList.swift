@@ -160,6 +160,10 @@ extension MetricList {
         "tailgate_decision_records_bytes", .gauge, unit: "bytes",
         help: "Memory set aside for the records that explain decisions.")
 
+    static let policyConditionErrors = MetricFamily(
+        "tailgate_policy_condition_errors_total", .counter, labels: ["policy"],
+        help: "OTTL conditions with error_mode ignore that could not be evaluated on a span or event, and counted as false.")
+
     static let policyReloads = MetricFamily(
         "tailgate_policy_reloads_total", .counter, labels: ["result"],
         help: "Changed configurations taken over (ok) or refused (failed) while running.")

@@ -71,6 +71,8 @@ package struct PolicyMetrics: Sendable {
     package let executions: CounterID
     /// Unit: microseconds.
     package let executionTime: CounterID
+    /// Written by the scrape.
+    package let conditionErrors: CounterID
 
     /// - Parameter policy: the policy's name; under a component id `tail_sampling/NAME` the
     ///   Collector writes `NAME.policy`.
@@ -81,5 +83,6 @@ package struct PolicyMetrics: Sendable {
         bytes = try catalog.decisionCounters(List.policyBytes, policy)
         executions = try catalog.counter(List.policyExecutions, policy)
         executionTime = try catalog.counter(List.policyExecutionTime, policy)
+        conditionErrors = try catalog.counter(List.policyConditionErrors, policy)
     }
 }

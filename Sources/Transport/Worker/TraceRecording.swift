@@ -1,4 +1,5 @@
 internal import Delivery
+internal import OTLP
 internal import Sampling
 
 /// A sample of whole traces, kept or not, that a worker collects while somebody asks for it.
@@ -12,6 +13,8 @@ struct TraceRecording: ~Copyable {
     private var assembler: BatchAssembler
     private var messages: [[UInt8]] = []
     private var bytes = 0
+    /// The large trace that comes in parts, and whether there is room for it; they come one trace after the other.
+    private var large: (traceID: TraceID, isTaken: Bool)?
     private var nextHalving: Int64
     /// See `Shard.recordingThreshold`.
     private(set) var threshold = UInt64.max
@@ -54,6 +57,14 @@ struct TraceRecording: ~Copyable {
         return assembler.beginTrace(spans: spans, bytes: bytes, now: now)
     }
 
+    /// Begins a part of a large trace, of which all parts are taken or none; false if there is no room.
+    mutating func beginPart(of trace: DecidedTrace, spans: Int, bytes: Int, now: Int64) -> Bool {
+        if large?.traceID != trace.traceID {
+            large = (trace.traceID, self.bytes + trace.spanBytes <= min(maximumBytes, allowance(now)))
+        }
+        return large?.isTaken == true && assembler.beginTrace(spans: spans, bytes: bytes, now: now)
+    }
+
     mutating func add(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ span: Span<UInt8>) {
         _ = assembler.add(groupHash: group, resource: resource, scope: scope, span: span)
     }
@@ -65,7 +76,7 @@ struct TraceRecording: ~Copyable {
         messages.append(batch.message)
     }
 
-    /// What was recorded since the last call, one `ExportTraceServiceRequest` per trace.
+    /// What was recorded since the last call, one `ExportTraceServiceRequest` per trace, or per part of a large one.
     mutating func take() -> [[UInt8]] {
         defer { messages = [] }
         return messages

@@ -16,18 +16,21 @@ extension Worker {
         var current = started
         var decided = 0
         let metrics = plan.metrics.sampling
-        while let trace = shard.nextDecision(now: started, early: early) {
-            conclude(trace)
-            let lateness = max(0, current - trace.deadline)
-            if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
-            decided += 1
-            if decided & 15 == 0 {
-                current = now
-                if current - started > budget {
-                    keepLargePart()
-                    finishRun(started, now)
-                    return true
-                }
+        while true {
+            shard.decideRun(&run, now: started, early: early)
+            if run.isEmpty { break }
+            for trace in run {
+                if trace.isReadable { shard.beginReading(trace) }
+                conclude(trace)
+                let lateness = max(0, current - trace.deadline)
+                if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
+            }
+            decided += run.count
+            current = now
+            if current - started > budget {
+                keepLargePart()
+                finishRun(started, now)
+                return true
             }
         }
         var more = shard.hasLarge
@@ -72,7 +75,7 @@ extension Worker {
             cells.add(metrics.tracesByDecision.dropped)
             ledger.droppedByPolicy += trace.spanCount
         }
-        if trace.isRecorded { record(trace) }
+        if trace.isRecorded && !trace.isLarge { record(trace) }
         if trace.isReadable { shard.finish(trace) }
         cells.observe(metrics.traceWindow, trace.ageMilliseconds)
         cells.observe(metrics.traceRemovalAge, trace.ageMilliseconds / 1000)
@@ -134,8 +137,10 @@ extension Worker {
     /// Keeps the next spans of the large traces, as if they were a trace by themselves.
     private func keepLargePart() {
         guard let part = shard.nextLargePart(limit: Self.largePart), part.spanCount > 0 else { return }
+        if part.decided.isRecorded { record(part) }
+        guard part.decided.decision.verdict == .sampled else { return }
         beginTrace(spans: part.spanCount, bytes: part.spanBytes + 512 * min(part.spanCount, 64))
-        let note = note(policy: part.policyNumber, compositePolicy: part.compositePolicy)
+        let note = note(policy: part.decided.policyNumber, compositePolicy: part.decided.compositePolicy)
         for position in 0..<part.spanCount {
             shard.withSpan(position) { group, resource, scope, span in add(group, resource, scope, span, note) }
         }

@@ -93,7 +93,7 @@ extension Worker {
         shard.recordingThreshold = .max
     }
 
-    /// What was recorded since the last call, one `ExportTraceServiceRequest` per trace.
+    /// What was recorded since the last call, one `ExportTraceServiceRequest` per trace, or per part of a large one.
     package func takeRecording() -> [[UInt8]] { recording?.take() ?? [] }
 
     package func stopRecording() {
@@ -117,13 +117,24 @@ extension Worker {
 
     func record(_ trace: DecidedTrace) {
         guard var current = recording.take() else { return }
-        if current.begin(spans: trace.spanCount, bytes: trace.spanBytes, now: now) {
-            for position in 0..<trace.spanCount {
-                shard.withSpan(position) { group, resource, scope, span in current.add(group, resource, scope, span) }
-            }
-            current.end(now)
+        if current.begin(spans: trace.spanCount, bytes: trace.spanBytes, now: now) { record(trace.spanCount, &current) }
+        recording = consume current
+    }
+
+    /// Records a part of a large trace, if there was room for all of it when the first part came.
+    func record(_ part: LargeTracePart) {
+        guard var current = recording.take() else { return }
+        if current.beginPart(of: part.decided, spans: part.spanCount, bytes: part.spanBytes, now: now) {
+            record(part.spanCount, &current)
         }
         recording = consume current
+    }
+
+    private func record(_ spans: Int, _ current: inout TraceRecording) {
+        for position in 0..<spans {
+            shard.withSpan(position) { group, resource, scope, span in current.add(group, resource, scope, span) }
+        }
+        current.end(now)
     }
 }
 

@@ -26,8 +26,6 @@ package final class Worker {
     private var walker: RequestWalker
     private var index = RequestIndex()
     var inflater = Inflater()
-    /// The same request as the shadow set sees it; unused without one.
-    private var shadowIndex = RequestIndex()
     var routes: [DestinationRoute] = []
     /// Ways to the exporters of signals that are passed on.
     var passThroughRoutes: [OTLPSignal: [DestinationRoute]] = [:]
@@ -36,6 +34,8 @@ package final class Worker {
     private var reportedBytes = 0
     var validGroups: Set<UInt64> = []
     var scopeNotes = ScopeNotes()
+    /// Decided traces that are being carried out.
+    var run: [DecidedTrace] = []
     /// The sample of traces that somebody is collecting.
     var recording: TraceRecording?
     /// When decisions began to be held back since every destination is full.
@@ -61,7 +61,7 @@ package final class Worker {
         shard = Shard(settings: plan.shard, version: plan.policies.version, keys: plan.hashKeys, now: now)
         shard.clock = { SystemClocks.monotonicNanoseconds() }
         assembler = BatchAssembler(settings: plan.batch, hashSeed: plan.hashKeys.first)
-        walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.version.policies.interest)
+        walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.version.interest)
         spansForWorker = Array(repeating: 0, count: plan.workerCount)
     }
 
@@ -111,19 +111,18 @@ package final class Worker {
         }
         Shard.leaveOutOversized(&index)
         let clock = SystemClocks.unixNanoseconds()
-        policies.version.policies.evaluatePredicates(
+        let shadow = policies.version.evaluatePredicates(
             &index, body: body.span.extracting(payloadStart...), unixNanoseconds: clock)
-        let hasShadow = walkForShadow(body.span.extracting(payloadStart...), clock)
         if plan.refusesExcessTraces { try refuseIfFull(receiver) }
         let rejected = index.rejected
         let spans = index.records.count
         if plan.workerCount == 1 {
             let message = body.span.extracting(payloadStart...)
-            let result = ingest(message, index, policies.version, hasShadow ? shadowIndex : nil)
+            let result = ingest(message, index, policies.version, shadow)
             ledger.accepted += spans
             settle(result, message, index)
         } else {
-            try distribute(body, payloadStart, receiver, hasShadow: hasShadow)
+            try distribute(body, payloadStart, receiver, shadow)
         }
         let metrics = plan.metrics.receivers[receiver]
         cells.add(metrics.acceptedSpans, spans)
@@ -154,16 +153,6 @@ package final class Worker {
             .memory, .unavailable, "data refused due to high memory usage", retryAfter: plan.retryAfter)
     }
 
-    /// Has the shadow set look at the request that `index` is of; false if there is none.
-    private func walkForShadow(_ message: Span<UInt8>, _ unixNanoseconds: Int64) -> Bool {
-        guard let shadow = policies.version.shadow else { return false }
-        let walker = RequestWalker(keys: plan.hashKeys, interest: shadow.interest)
-        guard (try? walker.walk(message, into: &shadowIndex)) != nil else { return false }
-        Shard.leaveOutOversized(&shadowIndex)
-        shadow.evaluatePredicates(&shadowIndex, body: message, unixNanoseconds: unixNanoseconds)
-        return true
-    }
-
     /// Refuses a request if a worker that owns spans of it takes no further traces.
     private func refuseIfFull(_ receiver: Int) throws(RequestRefusal) {
         let workers = UInt64(plan.workerCount)
@@ -177,7 +166,7 @@ package final class Worker {
 
     /// Law 2: room in every target first, then commit to all.
     private func distribute(
-        _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, hasShadow: Bool
+        _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, _ shadow: RequestIndex?
     ) throws(RequestRefusal) {
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
@@ -191,7 +180,7 @@ package final class Worker {
         }
         let request = ReceivedRequest(
             body: body, payloadStart: payloadStart, index: index, version: policies.version,
-            shadow: hasShadow ? shadowIndex : nil, memory: plan.memory)
+            shadow: shadow, memory: plan.memory)
         index = RequestIndex()
         index.records.reserveCapacity(request.index.records.count)
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
@@ -275,7 +264,7 @@ package final class Worker {
     package func install(_ new: PolicyInForce) {
         cells.adopt(new.book.layout)
         policies = new
-        walker.interest = new.version.policies.interest
+        walker.interest = new.version.interest
         shard.install(new.version, tuning: new.tuning)
         countVerdicts()
         reportMemory()

@@ -44,7 +44,7 @@ struct PolicyPlanCommand: ParsableCommand {
     @Option(help: "How many services and operations to list.")
     var rows = 20
 
-    @Option(help: "MiB of pending spans that each set may hold, as a node's memory limit would.")
+    @Option(help: "MiB that each set may hold for what it knows of pending traces.")
     var memory = 4096
 
     @Option(help: "The `tail_sampling/...` block to take from configurations that have several.")
@@ -61,8 +61,9 @@ struct PolicyPlanCommand: ParsableCommand {
     }
 
     func run() throws {
-        let candidateInput = try input(candidate)
-        let currentInput = try current.map(input) ?? Self.everything(like: candidateInput)
+        let candidateSource = try PolicyFiles.load(candidate, processor: processor)
+        let currentInput = try current.map(input) ?? Self.everything(candidateSource.settings)
+        let candidateInput = try input(candidate, candidateSource, sharing: currentInput.policies)
         let opened = try traces.map(OpenRecording.init)
         let progress = ReplayProgress(opened, isShown: !quiet && Terminal.isTerminal(STDERR_FILENO))
         var inputs = PlanInputs(
@@ -117,18 +118,21 @@ struct PolicyPlanCommand: ParsableCommand {
     }
 
     private func input(_ path: String) throws -> PlanReplay.Input {
-        let source = try PolicyFiles.load(path, processor: processor)
-        guard let policies = source.compiled(problems: ConfigProblems()) else { throw ExitCodes.configuration }
+        try input(path, PolicyFiles.load(path, processor: processor), sharing: nil)
+    }
+
+    private func input(_ path: String, _ source: PolicySource, sharing other: PolicySet?) throws -> PlanReplay.Input {
+        guard let policies = source.compiled(problems: ConfigProblems(), sharing: other) else { throw ExitCodes.configuration }
         return PlanReplay.Input(label: path, policies: policies, settings: source.settings)
     }
 
     /// What to compare with if nothing is in force yet.
-    private static func everything(like other: PlanReplay.Input) throws -> PlanReplay.Input {
+    private static func everything(_ settings: PolicySettings) throws -> PlanReplay.Input {
         let node = ConfigNode.map(["name": "everything", "type": "always_sample"])
         let document = PolicyDocument([node].asList, keyPath: "", problems: ConfigProblems())
-        let source = PolicySource(document: document, settings: other.settings)
+        let source = PolicySource(document: document, settings: settings)
         guard let policies = source.compiled(problems: ConfigProblems()) else { throw ExitCodes.configuration }
-        return PlanReplay.Input(label: "(everything kept)", policies: policies, settings: other.settings)
+        return PlanReplay.Input(label: "(everything kept)", policies: policies, settings: settings)
     }
 }
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import ConfigTree
 internal import Foundation
 internal import Gateway
 internal import Logging
@@ -50,6 +51,8 @@ struct RunCommand: AsyncParsableCommand {
             throw ExitCodes.unavailable
         }
         announce(gateway, logger)
+        let tests = Task.detached(priority: .background) { Self.runTests(of: checked, logger) }
+        defer { tests.cancel() }
         let reloads = Task { for await _ in signals.reloads { await gateway.reload("SIGHUP") } }
         defer { reloads.cancel() }
         let manager = ServiceManager(
@@ -69,6 +72,22 @@ struct RunCommand: AsyncParsableCommand {
         if ledger.difference != 0 { throw ExitCodes.imbalance }
     }
 
+    /// Runs the tests of the policies that the node has started with, and names those that fail.
+    ///
+    /// A reload with a failing test is refused, since the node goes on with the policies before it. A start has nothing to go on
+    /// with: a node that does not come back after a restart would make an outage of a doubt. So it serves, and says what fails.
+    private static func runTests(of config: GatewayConfig, _ logger: Logger) {
+        let problems = ConfigProblems()
+        var tests = 0
+        for document in config.pipeline.tailSampling.policyDocuments { tests += PolicyTests.check(document, problems: problems) }
+        for problem in problems.errors {
+            logger.error(
+                "the policies in force fail a test of their own file",
+                metadata: ["at": "\(problem.position)", "problem": "\(problem.message)"])
+        }
+        if tests > 0 && !problems.hasErrors { logger.info("the tests of the policies passed", metadata: ["tests": "\(tests)"]) }
+    }
+
     private func announce(_ gateway: Gateway, _ logger: Logger) {
         var metadata: Logger.Metadata = [
             "version": "\(Tailgate.version)", "workers": "\(gateway.workerCount)",
@@ -83,6 +102,7 @@ struct RunCommand: AsyncParsableCommand {
             "memory at most, within the limit",
             metadata: ["parts": "\(bounds.summary)", "left_for_spans": "\(bounds.roomBytes >> 20) MiB"])
         if let warning = bounds.warning { logger.warning("\(warning)") }
+        ProcessLimits.releaseStartupCode()
     }
 
     private func report(_ ledger: Ledger, _ logger: Logger) {

@@ -1,13 +1,15 @@
 internal import ArgumentParser
+internal import ConfigTree
 internal import Gateway
+internal import PolicyTools
 
 struct ValidateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate",
         abstract: "Check a configuration without opening a port.",
         discussion: """
-            Prints every problem at once as `file:line:column: key.path: what is wrong, what would be right`. Exit code 0 if \
-            the configuration can be run, 64 if not.
+            Prints every problem at once as `file:line:column: key.path: what is wrong, what would be right`. The tests of policy \
+            files are run, too; one that fails is an error. Exit code 0 if the configuration can be run, 64 if not.
             """)
 
     @Option(name: .shortAndLong, help: "The configuration file (YAML, the OpenTelemetry Collector's format).")
@@ -16,7 +18,13 @@ struct ValidateCommand: ParsableCommand {
     func run() throws {
         let checked = try ConfigurationFiles.load(config)
         let pipeline = checked.pipeline
+        let problems = ConfigProblems()
+        var tests = 0
+        for document in pipeline.tailSampling.policyDocuments { tests += PolicyTests.check(document, problems: problems) }
+        if !problems.all.isEmpty { StandardError.print(ProblemReport.text(problems)) }
+        if problems.hasErrors { throw ExitCodes.configuration }
+        let passed = tests > 0 ? ", \(tests) test(s) passed" : ""
         print(
-            "\(config): valid; \(pipeline.receivers.count) receiver(s), \(pipeline.tailSampling.policies.count) policies, \(pipeline.exporters.count) exporter(s)")
+            "\(config): valid; \(pipeline.receivers.count) receiver(s), \(pipeline.tailSampling.policies.count) policies\(passed), \(pipeline.exporters.count) exporter(s)")
     }
 }

@@ -139,9 +139,15 @@ let package = Package(
         .testTarget(name: "SamplingTests", dependencies: ["Sampling", "NativeCore", "OTLP", "ConfigTree"], swiftSettings: houseTests),
         .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "OTLP", "Telemetry"], swiftSettings: houseTests),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "OTLP"], swiftSettings: houseTests),
-        .testTarget(
-            name: "SimulationTests", dependencies: ["Cluster", "Sampling", "OTLP", "ConfigTree"],
-            swiftSettings: houseTests),
+        // a simulated cluster, and thousands of its schedules: swift run -c release simulate
+        .target(
+            name: "Simulation", dependencies: ["Cluster", "Sampling", "OTLP", "ConfigTree"], path: "Tests/Simulation",
+            swiftSettings: house),
+        .executableTarget(
+            name: "simulate",
+            dependencies: ["Simulation", "OTLP", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/SimulationRunner", swiftSettings: house),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: houseTests),
         .testTarget(
             name: "TransportTests",
             dependencies: [

@@ -44,6 +44,8 @@ struct ListenerConfig: Sendable {
         settings.metricsPath = config.metricsPath
         settings.logsPath = config.logsPath
         settings.keepsAlive = config.keepsAlive
+        settings.codings = config.codings
+        settings.responseFields = config.responseHeaders.map { HTTPField(name: $0.name, value: $0.value) }
         if let cors = config.cors, !cors.allowedOrigins.isEmpty {
             settings.crossOrigin = CrossOriginRules(
                 allowedOrigins: cors.allowedOrigins, allowedHeaders: cors.allowedHeaders,

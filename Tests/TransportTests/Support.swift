@@ -168,8 +168,8 @@ final class Node {
     }
 }
 
-func gzip(_ bytes: [UInt8]) -> [UInt8] {
-    var deflater = Deflater()
+func gzip(_ bytes: [UInt8], level: Int32 = 1) -> [UInt8] {
+    var deflater = Deflater(level: level)
     return deflater.gzip(bytes.span)
 }
 

@@ -37,8 +37,7 @@ enum TLSConfig {
         var settings = TLSSettings(side: .client)
         guard var tls = reader.map("tls") else {
             if scheme == .plain { return nil }
-            // The system's authorities may be missing altogether.
-            if let problems = problems(of: settings) {
+            if let problems = systemProblems {
                 reader.error("TLS is the default, and \(problems.description); write `tls: {ca_file: ...}`, or `tls: {insecure: true}` for plain text")
             }
             return settings
@@ -196,6 +195,10 @@ enum TLSConfig {
         }
         // A server without certificate or key has been reported.
         if settings.side == .server, settings.certificate == nil || settings.key == nil { return nil }
+        if settings.namesNothing {
+            if let systemProblems { tls.error(systemProblems.description) }
+            return settings
+        }
         do throws(TLSProblems) {
             let material = try TLSMaterial.load(settings, now: SystemClocks.unixSeconds())
             for warning in material.warnings { tls.warning(warning.message, key: key(warning.part)) }
@@ -206,13 +209,22 @@ enum TLSConfig {
         return settings
     }
 
-    private static func problems(of settings: TLSSettings) -> TLSProblems? {
+    /// Why a client that trusts the system's authorities can't be made: they may be missing altogether. Looked at once, since
+    /// reading some hundred certificates takes ten milliseconds.
+    private static let systemProblems: TLSProblems? = {
         do throws(TLSProblems) {
-            _ = try TLSMaterial.load(settings, now: SystemClocks.unixSeconds())
+            _ = try TLSMaterial.load(TLSSettings(side: .client), now: SystemClocks.unixSeconds())
             return nil
         } catch {
             return error
         }
+    }()
+}
+
+extension TLSSettings {
+    /// Whether all that could be wrong is the system's and the library's own.
+    fileprivate var namesNothing: Bool {
+        certificate == nil && key == nil && authorities == nil && cipherSuites == nil && curves == nil
     }
 }
 

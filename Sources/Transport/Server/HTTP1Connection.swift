@@ -133,7 +133,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         closeReason = .protocolError
         if request == nil {
             if !isEnding { note(refusal) }
-            write(HTTPReplies.refusal(refusal, HTTPReplyForm()), keepsAlive: false)
+            write(HTTPReplies.refusal(refusal, HTTPReplyForm(HTTP2Headers(), http)), keepsAlive: false)
         } else {
             request?.keepsAlive = false
             refuse(refusal)
@@ -241,10 +241,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     }
 
     private func take(_ bytes: ByteBuffer) {
-        guard let open = request, !open.isAnswered, !isEnding else { return }
-        if open.body.count + bytes.readableBytes > limits.maximumMessageBytes {
+        // No copy of the request is held here: its body would be copied with every piece.
+        guard let count = request?.body.count, request?.isAnswered == false, !isEnding else { return }
+        let whole = count + bytes.readableBytes
+        if whole > limits.maximumMessageBytes {
             refuse(.tooLarge(limits))
-        } else if open.promisedBytes == 0 && !server.plan.memory.admits(bytes: open.body.count + bytes.readableBytes) {
+        } else if request?.promisedBytes == 0 && !server.plan.memory.admits(bytes: whole) {
             refuse(server.worker.refuseForMemory(receiver))
         } else {
             request?.body.append(contentsOf: bytes.readableBytesView)
@@ -344,6 +346,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         guard let context, !isEnding else { return }
         var buffer = context.channel.allocator.buffer(capacity: 256 + reply.body.count)
         buffer.writeString("HTTP/1.1 \(reply.status) \(HTTPReplies.phrase(reply.status))\r\n")
+        buffer.writeString("date: \(server.date)\r\n")
         for field in reply.fields { buffer.writeString("\(field.name): \(field.value)\r\n") }
         if reply.status != 204 { buffer.writeString("content-length: \(reply.body.count)\r\n") }
         if !keepsAlive { buffer.writeString("connection: close\r\n") }

@@ -189,8 +189,10 @@ extension ServerConnection {
 
     private func answer(_ stream: Int32, _ reply: HTTPReply, thenReset: Bool = false) {
         calls[stream]?.answeredAt = server.worker.now
+        var headers = reply.headers
+        headers.append("date", server.date)
         session.respond(
-            stream, headers: reply.headers, body: reply.isHead ? [] : reply.body, thenReset: thenReset)
+            stream, headers: headers, body: reply.isHead ? [] : reply.body, thenReset: thenReset)
     }
 
     func refuse(_ stream: Int32, _ refusal: RequestRefusal, ended: Bool) {

@@ -15,6 +15,7 @@ package final class WorkerServer {
     private var unloggedRefusals: [RefusalReason: Int] = [:]
     private var isShuttingDown = false
     let handshakes: HandshakePacer
+    private var httpDate = HTTPDate()
 
     package init(worker: Worker, logger: Logger) {
         self.worker = worker
@@ -28,6 +29,9 @@ package final class WorkerServer {
 
     var metrics: IngressMetrics { plan.metrics.ingress }
     var cells: MetricCells { worker.cells }
+
+    /// The `Date` field of an HTTP answer that is written now.
+    var date: String { httpDate.value(at: SystemClocks.unixSeconds()) }
 
     /// Connections of clients open now.
     package var connectionCount: Int { connections.values.count { !$0.isForPeers } }

@@ -4,11 +4,13 @@ package enum ClusterAction: Sendable, Equatable {
     case exchange(with: String)
     /// Ask the resolver again now: a peer has another list than we.
     case resolve
-    /// This ring is in force from now on: give it to every lane (`Forwarder.ringChanged`, a new sweep).
+    /// This ring is in force from now on: give it to every lane (`Forwarder.ringChanged`; `HandoffSender.ringChanged` with
+    /// `ClusterCore.isHandoffOrdered` as it is now; a new sweep).
     case activate(HashRing, epoch: UInt64)
     /// The peer answers: lanes may send to it (`reachable(peer, true)`).
     case connect(String)
-    /// The peer does not answer: end what is under way to it, and tell the lanes (`reachable(peer, false)`).
+    /// The peer does not answer, or is another process than before (then `connect` follows): end what is under way to it, and
+    /// tell the lanes (`reachable(peer, false)`).
     case disconnect(String)
     case log(ClusterEvent)
 }
@@ -70,7 +72,17 @@ package struct ClusterCore: Sendable {
     private var emptySince: Int64?
     private var reportedResolver = false
     /// Something is here that belongs elsewhere, or a peer has forgotten how far we are: all lanes go over their traces again.
+    /// Peers hear of it at once, as the epoch of the sweep that will be (`status`), and hold their decisions.
     private var needsSweep = false
+    private var isSweepAnnounced = false
+    /// Whether hand-off was over everywhere when this node got ready for the wanted ring.
+    private var wasWhole = false
+    /// Whether the hand-off for the ring in force may say how far it has come (`HandoffSender.ringChanged`). It may if each
+    /// trace was whole on its owner before, so that what this node hands over of a trace is the oldest part of it. It may not
+    /// while parts may be on several nodes, of which one that is not the oldest is due later than its trace.
+    package private(set) var isHandoffOrdered = false
+    /// When the ring was put in force.
+    private var activatedAt: Int64 = .min
 
     /// - Parameters:
     ///   - address: this node as its peers reach it; what the resolver calls it.
@@ -100,6 +112,21 @@ package struct ClusterCore: Sendable {
     /// peers have routed around it, until one of them has been heard: what then lies in the sockets, they have given to others.
     package func takesFromPeers(now: Int64) -> Bool {
         ring != nil && stoppedAt == nil && now - lastTick < settings.unreachableAfter
+    }
+
+    /// Whether a peer's batch should be refused because it was sent by a ring that one of the two is about to let go, and by ours
+    /// some of it is the sender's own. Sent back it would wait here for its turn, while the sender waits for us; refused, it goes
+    /// the right way as soon as the rings are the same. Only while a ring change is going on: lists that contradict each other
+    /// for longer are what the hop count is for.
+    ///
+    /// - Parameter owners: by the ring in force, of the spans that this node would forward.
+    /// - Complexity: O(peers), but O(1) while both have the same ring.
+    package func isBounce(_ headers: ForwardHeaders, owners: some Sequence<String>, now: Int64) -> Bool {
+        guard let ring, headers.ringVersion != ring.version,
+            agreement.phase == .ready || now < saturatingAdd(activatedAt, settings.readyTimeout),
+            let sender = membership.peers.values.first(where: { $0.status?.incarnation == headers.batch.incarnation })
+        else { return false }
+        return owners.contains(sender.address)
     }
 
     /// Whether this node is leaving and has nobody to hand anything to: it decides early what it has.
@@ -142,7 +169,19 @@ package struct ClusterCore: Sendable {
         if let since = agreement.holdsSince { limit = min(limit, since) }
         if let since = stoppedAt { limit = min(limit, since) }
         guard let ring else { return limit }
+        // Who owns nothing is handed nothing, and what it still finds goes to its owners.
+        if !ring.contains(address), !isAlone { return min(limit, saturatingAdd(now, -settings.maximumHold)) }
         return min(limit, inbound.limit(peers: ringPeers(), ringVersion: ring.version, now: now))
+    }
+
+    /// No peer can be handed anything.
+    private var isAlone: Bool { !membership.peers.values.contains { $0.isReachable } }
+
+    /// Whether every trace is whole on its owner, as far as this node knows.
+    private var isWhole: Bool {
+        guard !needsSweep else { return false }
+        let version = ring?.version ?? 0
+        return ringPeers().allSatisfy { inbound.isSettled($0, ringVersion: version) }
     }
 
     /// Statuses of the reachable peers that own or owned something.
@@ -159,7 +198,7 @@ package struct ClusterCore: Sendable {
         var status = PeerStatus(address: address, incarnation: incarnation, sequence: sequence, lifecycle: lifecycle)
         status.weight = weight
         status.ringVersion = ring?.version ?? 0
-        status.ringEpoch = ringEpoch
+        status.ringEpoch = needsSweep ? ringEpoch + 1 : ringEpoch
         status.phase = agreement.phase
         status.wantedVersion = agreement.phase == .settled ? status.ringVersion : agreement.proposalVersion
         status.policyHash = policyHash
@@ -205,6 +244,13 @@ package struct ClusterCore: Sendable {
     package mutating func asked(_ status: PeerStatus, now: Int64) -> [ClusterAction] {
         var actions: [ClusterAction] = []
         let before = membership.peers[status.address]?.status
+        if ring == nil, membership.peers[status.address] == nil {
+            membership.askedByStranger(status.address, now: now)
+            if now >= nextResolve {
+                nextResolve = now + settings.settleTime
+                actions.append(.resolve)
+            }
+        }
         if status.address != address, membership.learn(status, now: now) { learned(status, before: before, now, &actions) }
         advance(now, &actions)
         return actions
@@ -226,7 +272,8 @@ package struct ClusterCore: Sendable {
     }
 
     /// Traces of other owners were found or put into a shard here (`Forwarder.Action.keep`, a chunk by another ring, a chunk
-    /// that came back). Once the cluster agrees on a ring again, a new sweep brings them to their owners.
+    /// that came back). The next `tick` tells the peers, who hold decisions for it; once the cluster agrees on a ring again, a
+    /// new sweep brings them to their owners.
     package mutating func foundForeignTraces() { needsSweep = true }
 
     /// Enters the demand for a shared budget, see `SharedBudget.offered`.
@@ -261,10 +308,13 @@ package struct ClusterCore: Sendable {
         compareRings(now, &actions)
         for peer in inbound.takeGivenUp() { actions.append(.log(.handoffStalled(peer))) }
         advance(now, &actions)
+        if needsSweep, !isSweepAnnounced {
+            isSweepAnnounced = true
+            announce(now, &actions)
+        }
         if needsSweep, let ring, isAgreed {
-            needsSweep = false
-            ringEpoch += 1
-            actions.append(.activate(ring, epoch: ringEpoch))
+            isHandoffOrdered = false
+            activate(ring, now, &actions)
         }
         return actions
     }
@@ -285,6 +335,11 @@ package struct ClusterCore: Sendable {
         if let before, before.incarnation != status.incarnation {
             inbound.forget(status.address)
             needsSweep = true
+            // The new process knows nothing of what the one before it took.
+            if membership.peers[status.address]?.isReachable == true {
+                actions.append(.disconnect(status.address))
+                actions.append(.connect(status.address))
+            }
             actions.append(.log(.peerRestarted(status.address)))
         }
         if status.phase != .settled, status.wantedVersion != (ring?.version ?? 0),
@@ -316,19 +371,27 @@ package struct ClusterCore: Sendable {
             switch step {
             case .none: return
             case .announce:
+                if agreement.phase == .ready { wasWhole = isWhole }
                 if agreement.phase == .proposed { actions.append(.log(.ringProposed(agreement.proposal))) }
                 announce(now, &actions)
             case .activate:
                 guard let next = HashRing(agreement.proposal, slotBits: slotBits) else { return }
-                ring = next
-                ringEpoch += 1
-                needsSweep = false
+                isHandoffOrdered = wasWhole && !needsSweep
                 if lifecycle == .starting { lifecycle = .serving }
                 actions.append(.log(.ringActivated(next.members, version: next.version)))
-                actions.append(.activate(next, epoch: ringEpoch))
+                activate(next, now, &actions)
                 announce(now, &actions)
             }
         }
+    }
+
+    private mutating func activate(_ next: HashRing, _ now: Int64, _ actions: inout [ClusterAction]) {
+        ring = next
+        activatedAt = now
+        ringEpoch += 1
+        needsSweep = false
+        isSweepAnnounced = false
+        actions.append(.activate(next, epoch: ringEpoch))
     }
 
     private mutating func announce(_ now: Int64, _ actions: inout [ClusterAction]) {

@@ -20,7 +20,7 @@ package struct ForwardingLedger: Sendable, Equatable {
     package var forwarded = 0
     /// Given back to this node's shards (`Forwarder.Action.keep`).
     package var kept = 0
-    /// Batches sent to a new owner though an earlier one may hold them: spans that may be there twice.
+    /// Batches sent to a new owner, or to a peer that was away, though an earlier one may hold them: spans that may be there twice.
     package var possiblyDuplicated = 0
 
     package init() {}
@@ -161,7 +161,13 @@ package struct Forwarder: Sendable {
         var actions: [Action] = []
         if isReachable {
             guard unreachable.remove(peer) != nil else { return [] }
-            for number in order where batches[number]?.peer == peer { batches[number]?.nextAttempt = now }
+            for number in order where batches[number]?.peer == peer {
+                batches[number]?.nextAttempt = now
+                // It may be a new process, which does not know what the one before it took.
+                guard let batch = batches[number], batch.isUncertain else { continue }
+                ledger.possiblyDuplicated += batch.part.spans
+                batches[number]?.isUncertain = false
+            }
         } else {
             unreachable.insert(peer)
             for number in order where batches[number]?.peer == peer && batches[number]?.deadline != nil {

@@ -3,7 +3,7 @@ package struct HandoffLedger: Sendable, Equatable {
     package var handedOff = 0
     /// Came back into the shard since their peer was gone.
     package var returned = 0
-    /// Of those, spans that the peer may have taken.
+    /// Spans that came back, or were sent to a peer that was away, though they may have been taken before.
     package var possiblyDuplicated = 0
 
     package init() {}
@@ -60,14 +60,16 @@ package struct HandoffSender: Sendable {
     /// Spans of chunks held.
     package private(set) var heldSpans = 0
     package private(set) var ledger = HandoffLedger()
-    /// Counts up with every slice of a sweep that saw something and with every chunk that was acknowledged or came back: peers
-    /// wait for this lane while it grows.
+    /// Counts up with every slice of a sweep that saw something or waited for its pace, and with every chunk that was acknowledged
+    /// or came back: peers wait for this lane while it grows.
     package private(set) var progress: UInt64 = 0
     /// Whether the driver has to go on with its sweep.
     package private(set) var isSweeping = false
     /// Whether the members still have to hear that this lane is done.
     private var owesLast = false
     private var isSweptDecisions = false
+    /// Whether chunks say how far this lane has come.
+    private var promises = false
     /// How far the sweep has come: every moved trace due earlier is in a chunk.
     private var sweptUpTo: Int64 = .min
 
@@ -89,6 +91,11 @@ package struct HandoffSender: Sendable {
     /// Traces of the shard due up to this time may be decided here; `.max` when no sweep is going on.
     package var decisionLimit: Int64 { isSweeping ? sweptUpTo : .max }
 
+    /// The same, but no trace is held for longer than `ClusterSettings.maximumHold`.
+    package func decisionLimit(now: Int64) -> Int64 {
+        max(decisionLimit, saturatingAdd(now, -settings.maximumHold))
+    }
+
     /// Bytes that may be put into chunks now; 0: wait. - Complexity: O(1).
     package mutating func allowance(now: Int64) -> Int {
         let rate = Double(max(1, settings.handoffBandwidth))
@@ -96,7 +103,12 @@ package struct HandoffSender: Sendable {
         let most = max(rate / 10, Double(settings.handoffChunkBytes))
         tokens = min(most, tokens + Double(max(0, now - tokensAt)) * rate / 1e9)
         tokensAt = max(now, tokensAt)
-        guard isSweeping, tokens > 0 else { return 0 }
+        guard isSweeping else { return 0 }
+        guard tokens > 0 else {
+            // Waiting for its turn, a sweep gets on: a large trace may take longer than peers have patience.
+            progress &+= 1
+            return 0
+        }
         return max(0, min(settings.handoffWindowBytes - heldBytes, Int(tokens)))
     }
 
@@ -105,7 +117,14 @@ package struct HandoffSender: Sendable {
     /// Another ring (or the same with a higher epoch) is in force: the driver begins its sweep anew.
     ///
     /// Chunks for peers that are still members, or still answer, stay on their way: who receives one that is not his hands it on.
-    package mutating func ringChanged(_ ring: HashRing, epoch: UInt64, now: Int64) -> [Action] {
+    ///
+    /// - Parameter isOrdered: `ClusterCore.isHandoffOrdered`. Without it, or if the last hand-off of this lane is not over, this
+    ///   node may hold parts of traces whose older parts are elsewhere. Those are due before what it sees as their time, so
+    ///   that no frontier holds for them: receivers wait until everything has been handed over.
+    package mutating func ringChanged(
+        _ ring: HashRing, epoch: UInt64, isOrdered: Bool = false, now: Int64
+    ) -> [Action] {
+        promises = isOrdered && isIdle
         self.ring = ring
         ringEpoch = epoch
         isSweeping = true
@@ -187,7 +206,13 @@ package struct HandoffSender: Sendable {
     package mutating func reachable(_ peer: String, _ isReachable: Bool, now: Int64) -> [Action] {
         var actions: [Action] = []
         if isReachable {
-            unreachable.remove(peer)
+            guard unreachable.remove(peer) != nil else { return [] }
+            for number in chunks.keys.sorted() where chunks[number]?.peer == peer {
+                // It may be a new process, which does not know what the one before it took.
+                guard let chunk = chunks[number], chunk.isUncertain else { continue }
+                ledger.possiblyDuplicated += chunk.spans
+                chunks[number]?.isUncertain = false
+            }
         } else {
             unreachable.insert(peer)
             for number in chunks.keys.sorted() where chunks[number]?.peer == peer {
@@ -273,12 +298,13 @@ package struct HandoffSender: Sendable {
 
     /// Relative to now: all that is due earlier has been acknowledged. While decisions are not all over, nothing is promised.
     private func frontier(except number: UInt64, now: Int64) -> Int64 {
+        let day: Int64 = 86_400_000_000_000
+        guard promises else { return -day }
         var frontier = isSweeping ? sweptUpTo : Int64.max
         for (other, chunk) in chunks where other != number {
             // Decisions stand before everything.
             frontier = min(frontier, chunk.chunk.decisions.isEmpty ? chunk.earliestDeadline : .min)
         }
-        let day: Int64 = 86_400_000_000_000
         if frontier == .min || !isSweptDecisions && isSweeping { return -day }
         return min(max(frontier == .max ? day : frontier - now, -day), day)
     }

@@ -15,6 +15,11 @@ package enum HoldEnd: UInt8, Sendable, CaseIterable {
 /// trace that is due later than the slowest of its peers has got. A peer is done when it has put our ring in force and
 /// said that its hand-off for it is complete.
 ///
+/// What was due before the change is held, too. It need not be whole here: if a ring changes back before hand-off for it is
+/// over, a node owns traces of which it still has the old parts, while the newer ones are coming back from who owned them
+/// meanwhile. Those are due later by their sender's clock than the whole trace, so that senders say how far they have come only
+/// where each trace was whole before (`ClusterCore.isHandoffOrdered`).
+///
 /// However long hand-off takes, it is waited for while it gets on: every status of a peer counts what its hand-off has done
 /// (`PeerStatus.handoffProgress`), also towards others. Two bounds:
 /// - A peer whose count, ring and phase have all stood still for `holdPatience` is not waited for until they move again.
@@ -64,6 +69,7 @@ package struct InboundProgress: Sendable {
     private let settings: ClusterSettings
     private var senders: [String: Sender] = [:]
     private var waits: [String: Wait] = [:]
+    /// Since when somebody has been handing over.
     private var unsettledSince: Int64?
     /// The last bound that let traces be decided before their spans were here, until all is settled again.
     private var ended: HoldEnd = .notHeld
@@ -151,12 +157,9 @@ package struct InboundProgress: Sendable {
         let since = unsettledSince ?? now
         unsettledSince = since
         guard limit != .max else { return .max }
-        // What was due before the change is complete here.
-        limit = max(limit, since)
-        let bound = now - settings.maximumHold
-        guard bound > limit else { return limit }
-        ended = .maximumHold
-        return bound
+        let bound = saturatingAdd(now, -settings.maximumHold)
+        if bound > max(limit, since) { ended = .maximumHold }
+        return max(limit, bound)
     }
 
     /// Whether the peer's hand-off gets on, or has not stood still for too long.

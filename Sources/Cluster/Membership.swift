@@ -63,6 +63,9 @@ package struct Membership: Sendable {
     package private(set) var listedSince: Int64?
     /// The last usable list was an authoritative one.
     private var isListComplete = false
+    /// When somebody who is neither listed nor in the ring last asked this node, by address: others have another list. Bounded by
+    /// `ClusterLimits.maximumMembers`.
+    private var strangers: [String: Int64] = [:]
     /// Answers that could not be used, in a row.
     package private(set) var resolverFailures = 0
 
@@ -166,6 +169,17 @@ package struct Membership: Sendable {
         return true
     }
 
+    /// Somebody unknown asked: a list that has him will come, or others' lists are wrong.
+    mutating func askedByStranger(_ address: String, now: Int64) {
+        guard address != self.address, strangers[address] != nil || strangers.count < ClusterLimits.maximumMembers else { return }
+        strangers[address] = now
+    }
+
+    /// Whether somebody who is not listed asks this node.
+    private func hasStrangers(now: Int64) -> Bool {
+        strangers.contains { listed[$0.key] == nil && now - $0.value < settings.unreachableAfter }
+    }
+
     /// A connection to a peer was refused or broke, or a question to it failed. Returns true if that makes it unreachable.
     mutating func failed(_ address: String, now: Int64) -> Bool {
         guard var peer = peers[address] else { return false }
@@ -216,9 +230,11 @@ package struct Membership: Sendable {
 
     /// Whether it is known who the peers are: a list has come, and all that are in it have answered or had their time.
     ///
-    /// A list that may be partial and names nobody else is not believed at once: all may be starting together.
+    /// A list that may be partial and names nobody else is not believed at once: all may be starting together. While others ask
+    /// that the list does not name, a better one is waited for, twice as long as for peers that do not answer.
     package func knowsPeers(now: Int64) -> Bool {
         guard let since = listedSince else { return false }
+        if now - since < 2 * settings.startWait && hasStrangers(now: now) { return false }
         if now - since >= settings.startWait { return true }
         if !isListComplete && listed.keys.allSatisfy({ $0 == address }) { return false }
         return listed.keys.allSatisfy { $0 == address || peers[$0]?.isReachable == true }

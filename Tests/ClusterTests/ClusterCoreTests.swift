@@ -58,6 +58,16 @@ final class SmallCluster {
         cores[address]?.mayLeave(isEmpty: isEmpty, now: time) ?? false
     }
 
+    /// Every node tells every other that it has handed over all that it had to.
+    func handOver() {
+        for (address, core) in cores {
+            let header = HandoffHeader(
+                sender: address, incarnation: core.incarnation, lane: 0, laneCount: 1, sequence: 1,
+                ringVersion: core.ring?.version ?? 0, ringEpoch: core.ringEpoch, frontier: 0, isLast: true)
+            for peer in cores.keys where peer != address { cores[peer]?.received(header, lateSpans: 0, now: now) }
+        }
+    }
+
     func members(_ address: String) -> [String] { cores[address]?.ring?.members.map(\.address) ?? [] }
 
     func activations(_ address: String) -> Int {
@@ -204,6 +214,96 @@ final class SmallCluster {
         #expect(cluster.activations("a") == 2 && cluster.cores["a"]?.ringEpoch == 2)
         cluster.pass(2 * second)
         #expect(cluster.activations("a") == 2)
+    }
+
+    /// Peers hold their decisions from the moment at which they could hear of it, not only from the new sweep on.
+    @Test func foreignTracesAreAnnouncedAtOnce() {
+        let cluster = Self.three()
+        cluster.handOver()
+        #expect(cluster.limit("b", at: cluster.now) == cluster.now)
+        // Rings differ, so that the sweep has to wait.
+        cluster.run("c") { $0.startDraining(now: cluster.now) }
+        cluster.cores["a"]?.foundForeignTraces()
+        let epoch = cluster.cores["a"]?.ringEpoch ?? 0
+        cluster.run("a") { $0.tick(now: cluster.now) }
+        #expect(cluster.cores["b"]?.membership.peers["a"]?.status?.ringEpoch == epoch + 1)
+        #expect(cluster.limit("b", at: cluster.now) < cluster.now)
+        cluster.pass(second)
+        #expect(cluster.cores["a"]?.ringEpoch == epoch + 1 && cluster.cores["a"]?.status(now: cluster.now).ringEpoch == epoch + 1)
+    }
+
+    /// What a node hands over is the oldest part of each trace only if hand-off was over everywhere before the change.
+    @Test func handOffIsOrderedIfEverythingWasWhole() {
+        for (isOver, hasForeign) in [(true, false), (false, false), (true, true)] {
+            let cluster = Self.three()
+            if isOver { cluster.handOver() }
+            if hasForeign { cluster.cores["a"]?.foundForeignTraces() }
+            cluster.run("b") { $0.startDraining(now: cluster.now) }
+            cluster.pass(200 * millisecond)
+            #expect(cluster.members("a") == ["a", "c"])
+            #expect(cluster.cores["a"]?.isHandoffOrdered == (isOver && !hasForeign))
+            if !hasForeign { #expect(cluster.cores["c"]?.isHandoffOrdered == isOver) }
+        }
+        let cluster = Self.three()
+        cluster.handOver()
+        cluster.cores["a"]?.foundForeignTraces()
+        cluster.pass(200 * millisecond)
+        #expect(cluster.activations("a") == 2 && cluster.cores["a"]?.isHandoffOrdered == false)
+    }
+
+    /// Nobody hands anything to a node that owns nothing, and nobody tells it that hand-off is over.
+    @Test func aNodeOutsideTheRingDecidesNothing() {
+        let cluster = Self.three()
+        cluster.run("b") { $0.startDraining(now: cluster.now) }
+        cluster.pass(20 * second)
+        #expect(cluster.limit("b", at: cluster.now) == cluster.now - 60 * second)
+        #expect(cluster.actions["b"]?.contains { if case .log(.handoffStalled) = $0 { true } else { false } } == false)
+        cluster.cut = ["b"]
+        cluster.pass(3 * second)
+        #expect(cluster.limit("b", at: cluster.now) == cluster.now)
+    }
+
+    /// The lanes have to know: the new process knows none of the batches that the one before took.
+    @Test func aRestartedPeerIsANewPeer() {
+        let cluster = Self.three()
+        cluster.actions = [:]
+        cluster.cores["b"] = ClusterCore(address: "b", incarnation: 77, slotBits: 6, now: cluster.now)
+        cluster.resolve("b", ["a", "b", "c"])
+        let actions = cluster.actions["a"] ?? []
+        #expect(actions.filter { $0 == .disconnect("b") || $0 == .connect("b") } == [.disconnect("b"), .connect("b")])
+        #expect(actions.contains(.log(.peerRestarted("b"))))
+    }
+
+    @Test func aBounceIsRefusedWhileTheRingChanges() throws {
+        let cluster = Self.three()
+        let sender = try #require(cluster.cores["b"]?.incarnation)
+        let version = try #require(cluster.cores["a"]?.ring?.version)
+        func isBounce(_ incarnation: UInt64, _ ring: UInt64, _ owners: [String], after time: Int64 = 0) -> Bool {
+            let headers = ForwardHeaders(
+                batch: BatchID(incarnation: incarnation, lane: 0, sequence: 1), hop: 1, ringVersion: ring)
+            return cluster.cores["a"]?.isBounce(headers, owners: owners, now: cluster.now + time) ?? false
+        }
+        cluster.run("c") { $0.startDraining(now: cluster.now) }
+        cluster.pass(100 * millisecond)
+        #expect(cluster.members("a") == ["a", "b"])
+        #expect(isBounce(sender, version, ["b"]) && isBounce(sender, version, ["c", "b"]))
+        // Nothing of it is the sender's own; nobody knows the sender; the rings are the same.
+        #expect(!isBounce(sender, version, ["c"]) && !isBounce(sender, version, []) && !isBounce(99, version, ["b"]))
+        #expect(!isBounce(sender, cluster.cores["a"]?.ring?.version ?? 0, ["b"]))
+        // Lists that go on contradicting each other are what the hop count is for.
+        #expect(isBounce(sender, version, ["b"], after: second) && !isBounce(sender, version, ["b"], after: 2 * second))
+    }
+
+    /// A DNS answer that lags behind: the node asks again when others ask it, and does not begin alone.
+    @Test func aStartingNodeThatIsAskedByStrangersDoesNotBeginAlone() {
+        let cluster = SmallCluster()
+        cluster.start("a", list: ["a"], partial: true)
+        cluster.start("b", list: ["a", "b"])
+        cluster.pass(8 * second)
+        #expect(cluster.members("a") == [] && cluster.actions["a"]?.contains(.resolve) == true)
+        cluster.resolve("a", ["a", "b"])
+        cluster.pass(2 * second)
+        #expect(cluster.members("a") == ["a", "b"] && cluster.members("b") == ["a", "b"])
     }
 
     @Test func differentPoliciesAreWarnedOfOnce() {

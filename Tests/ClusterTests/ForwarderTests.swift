@@ -213,4 +213,19 @@ import Testing
         #expect(run.forwarder.isEmpty && run.kept.count == 2 && run.answers.count == 2)
         #expect(run.forwarder.ledger == ForwardingLedger(accepted: 4, kept: 4, possiblyDuplicated: 2))
     }
+
+    /// A new process may be behind the same address; what the one before it took, it has handed over.
+    @Test func whatAPeerMayHaveTakenBeforeItWasAwayIsCounted() {
+        var run = Run()
+        run.submit(1, ["b:1"])
+        run.take(run.forwarder.reachable("b:1", false, now: second))
+        #expect(run.answers[1] == .some(nil) && run.forwarder.custodySpans == 2 && run.forwarder.ledger.possiblyDuplicated == 0)
+        run.now = 2 * second
+        run.take(run.forwarder.reachable("b:1", true, now: 2 * second))
+        #expect(run.sent.count == 2 && run.sent[1].peer == "b:1" && run.forwarder.ledger.possiblyDuplicated == 2)
+        // From here on it is a batch like any other: refused, it goes to a new owner without being counted again.
+        run.complete(1, .refused(retryAfter: 0))
+        run.take(run.forwarder.ringChanged(ring("a:1", "c:1"), now: 2 * second))
+        #expect(run.forwarder.ledger.possiblyDuplicated == 2)
+    }
 }

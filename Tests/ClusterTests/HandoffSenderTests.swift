@@ -79,7 +79,7 @@ import Testing
     @Test func theFrontierIsTheOldestThatIsNotAcknowledged() {
         var run = Run()
         let day: Int64 = 86_400 * second
-        run.take(run.sender.ringChanged(ring("a:1", "b:1", "c:1"), epoch: 1, now: 0))
+        run.take(run.sender.ringChanged(ring("a:1", "b:1", "c:1"), epoch: 1, isOrdered: true, now: 0))
         run.now = second
         run.enqueue("b:1", deadline: 3 * second)
         #expect(run.sent[0].header.frontier == -day)
@@ -93,6 +93,50 @@ import Testing
         run.complete(1, .taken)
         run.enqueue("b:1", deadline: 6500 * millisecond)
         #expect(run.sent[3].header.frontier == 5 * second)
+    }
+
+    /// Older parts of its traces may be elsewhere: receivers have to wait for the last word.
+    @Test func withoutOrderNothingIsPromised() {
+        let day: Int64 = 86_400 * second
+        for (isOrdered, isBusy) in [(false, false), (true, true), (false, true), (true, false)] {
+            var run = Run()
+            if isBusy {
+                run.take(run.sender.ringChanged(ring("a:1", "b:1"), epoch: 1, isOrdered: true, now: 0))
+                run.enqueue("b:1", deadline: second)
+            }
+            run.take(run.sender.ringChanged(ring("a:1", "b:1", "c:1"), epoch: 2, isOrdered: isOrdered, now: 0))
+            run.sender.swept(frontier: 5 * second)
+            run.enqueue("c:1", deadline: 6 * second)
+            let promises = isOrdered && !isBusy
+            #expect(run.sent.last?.header.frontier == (promises ? 5 * second : -day))
+            // What is decided here is another matter.
+            #expect(run.sender.decisionLimit == 5 * second)
+        }
+    }
+
+    @Test func aSlowSweepHoldsNoTraceForLongerThanTheMaximum() {
+        var run = Run()
+        #expect(run.sender.decisionLimit(now: second) == .max)
+        run.take(run.sender.ringChanged(ring("a:1", "b:1"), epoch: 1, now: 0))
+        #expect(run.sender.decisionLimit(now: second) == -59 * second)
+        run.sender.swept(frontier: 2 * second)
+        #expect(run.sender.decisionLimit(now: 62 * second) == 2 * second)
+        #expect(run.sender.decisionLimit(now: 62 * second + 1) == 2 * second + 1)
+    }
+
+    /// A new process may be behind the same address, and may have been given the chunk's traces by the one before.
+    @Test func whatAPeerMayHaveTakenBeforeItWasAwayIsCounted() {
+        var run = Run()
+        run.take(run.sender.ringChanged(ring("a:1", "b:1"), epoch: 1, now: 0))
+        run.enqueue("b:1", deadline: 9 * second)
+        run.take(run.sender.reachable("b:1", false, now: second))
+        #expect(run.sender.ledger.possiblyDuplicated == 0)
+        run.now = 2 * second
+        run.take(run.sender.reachable("b:1", true, now: 2 * second))
+        #expect(run.sender.ledger.possiblyDuplicated == 1 && run.sent.count == 2)
+        run.take(run.sender.reachable("b:1", true, now: 2 * second))
+        run.complete(1, .taken)
+        #expect(run.sender.ledger == HandoffLedger(handedOff: 1, returned: 0, possiblyDuplicated: 1))
     }
 
     @Test func chunksAreRepeatedUnderTheirIdentity() {
@@ -159,6 +203,20 @@ import Testing
         #expect(run.sender.progress == 2)
         run.complete(1, .taken)
         #expect(run.sender.progress == 2)
+    }
+
+    /// A trace that is larger than what may be sent in the patience of peers.
+    @Test func waitingForThePaceIsProgress() {
+        var run = Run { $0.handoffBandwidth = 100 }
+        run.take(run.sender.ringChanged(ring("a:1", "b:1"), epoch: 1, now: 0))
+        run.sender.swept(frontier: second)
+        while run.sender.allowance(now: 0) > 0 { run.enqueue("b:1", deadline: 9 * second, filler: 100_000) }
+        let before = run.sender.progress
+        #expect(run.sender.allowance(now: second) == 0 && run.sender.progress == before + 1)
+        // A peer that takes nothing is another matter.
+        #expect(run.sender.allowance(now: 100_000 * second) > 0 && run.sender.progress == before + 1)
+        run.take(run.sender.sweepEnded(now: 0))
+        #expect(run.sender.allowance(now: 0) == 0 && run.sender.progress == before + 1)
     }
 
     @Test func handOffIsPacedAndBounded() {

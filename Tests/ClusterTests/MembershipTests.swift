@@ -144,6 +144,27 @@ import Testing
         #expect(other.mayBegin(now: 0))
     }
 
+    /// Others have another list than this starting node: it waits for a better one, but not for ever.
+    @Test func aStartingNodeWaitsForAListThatNamesWhoAsks() {
+        var membership = Membership(address: "a:1", settings: ClusterSettings())
+        membership.resolved(.partial(Self.members("a:1")), ringMembers: [], now: 0)
+        for step in 0..<20 as Range<Int64> {
+            membership.askedByStranger("b:1", now: step * 500 * millisecond)
+            #expect(!membership.knowsPeers(now: step * 500 * millisecond))
+        }
+        #expect(!membership.mayBegin(now: 10 * second - 1) && membership.mayBegin(now: 10 * second))
+        // One who asked once does not hold it up, nor one whom the list names by now.
+        var other = Membership(address: "a:1", settings: ClusterSettings())
+        other.resolved(.partial(Self.members("a:1")), ringMembers: [], now: 0)
+        other.askedByStranger("b:1", now: 4 * second)
+        #expect(!other.knowsPeers(now: 6 * second - 1) && other.knowsPeers(now: 6 * second))
+        other.askedByStranger("b:1", now: 7 * second)
+        other.askedByStranger("a:1", now: 7 * second)
+        #expect(!other.knowsPeers(now: 7 * second))
+        other.resolved(.partial(Self.members("a:1", "b:1")), ringMembers: [], now: 7 * second)
+        #expect(other.knowsPeers(now: 7 * second))
+    }
+
     /// Answers with ever new members do not make the tables grow.
     @Test func tablesAreBounded() {
         var membership = Membership(address: "a:1", settings: ClusterSettings())

@@ -1,7 +1,6 @@
-import Cluster
-import OTLP
-
-@testable import Sampling
+package import Cluster
+internal import OTLP
+package import Sampling
 
 extension Shard: HandoffSource {
     package mutating func moreDecisions(
@@ -34,7 +33,7 @@ final class SimulatedNode {
     /// This node's clock is the world's, moved and running at another pace.
     let clockOffset: Int64
     let clockDrift: Double
-    private let startedAt: Int64
+    let startedAt: Int64
 
     private(set) var core: ClusterCore
     private(set) var forwarder: Forwarder
@@ -142,7 +141,9 @@ final class SimulatedNode {
             case .activate(let ring, let epoch):
                 world.note("\(address): ring of \(ring.members.map(\.address)), epoch \(epoch)")
                 perform(forwarder.ringChanged(ring, now: now))
-                if world.sabotage != .keepsTraces { perform(handoff.ringChanged(ring, epoch: epoch, now: now)) }
+                if world.sabotage != .keepsTraces {
+                    perform(handoff.ringChanged(ring, epoch: epoch, isOrdered: core.isHandoffOrdered, now: now))
+                }
                 sweep.begin(shard)
             case .connect(let peer):
                 perform(forwarder.reachable(peer, true, now: now))
@@ -151,7 +152,12 @@ final class SimulatedNode {
                 perform(forwarder.reachable(peer, false, now: now))
                 perform(handoff.reachable(peer, false, now: now))
             case .log(let event):
-                if case .peerUnreachable(let peer) = event, world.nodes[peer]?.isAlive == true { world.falseAlarms += 1 }
+                // One that is back already was dead for a while.
+                if case .peerUnreachable(let peer) = event, let node = world.nodes[peer], node.isAlive,
+                    world.now - node.startedAt >= world.settings.unreachableAfter
+                {
+                    world.falseAlarms += 1
+                }
                 world.note("\(address): \(event)")
             }
         }
@@ -184,15 +190,17 @@ final class SimulatedNode {
     /// A client's request.
     func accept(_ payload: [UInt8], answer: @escaping (Bool) -> Void) {
         guard core.ring != nil, core.lifecycle == .serving || core.lifecycle == .draining else { return answer(false) }
-        take(payload, hop: 0, answer: answer)
+        take(payload, from: nil, answer: answer)
     }
 
-    private func take(_ payload: [UInt8], hop: UInt8, answer: @escaping (Bool) -> Void) {
+    /// Takes a request of a client, or a batch of a peer (`headers`).
+    private func take(_ payload: [UInt8], from headers: ForwardHeaders?, answer: @escaping (Bool) -> Void) {
         guard let ring = core.ring, shard.bufferedBytes < world.shardSettings.maximumBytes else { return answer(false) }
         var index = RequestIndex()
         do { try walker.walk(payload.span, into: &index) } catch { return world.fail("\(address): \(error)") }
         world.policies.evaluatePredicates(&index, body: payload.span)
         let own = ring.index(of: address) ?? -1
+        let hop = headers?.hop ?? 0
         var cut = PartedRequest()
         if hop >= world.settings.maximumHops {
             cut.localSpans = index.records.count
@@ -200,10 +208,15 @@ final class SimulatedNode {
         } else {
             cut = parter.cut(body: payload.span, index: &index, ring: ring, own: own)
         }
+        if let headers, core.isBounce(headers, owners: cut.parts.map { ring.members[$0.member].address }, now: now) {
+            world.follow(index.records.map(\.traceID), "\(address) refuses what is the sender's own")
+            return answer(false)
+        }
         guard forwarder.hasRoom(batches: cut.parts.count, bytes: cut.bytes) else { return answer(false) }
         if world.sabotage == .answersEarly, !cut.parts.isEmpty { answer(true) }
         if cut.localSpans > 0 {
             takenIn += cut.localSpans
+            arrive(payload, index)
             ingest(payload, index)
         }
         if cut.parts.isEmpty { return answer(true) }
@@ -213,10 +226,18 @@ final class SimulatedNode {
         perform(forwarder.submit(token: nextToken, parts: parts, localSpansHeld: cut.localSpans > 0, hop: hop, now: now))
     }
 
+    /// Spans of a client or a peer come into this node's shard.
+    private func arrive(_ payload: [UInt8], _ index: RequestIndex) {
+        for record in index.records { world.arrived(WorkSpan.id(of: payload.span.extracting(record.range))) }
+    }
+
     /// Returns how many spans came after their trace was decided.
     @discardableResult
     private func ingest(_ payload: [UInt8], _ index: RequestIndex) -> Int {
         let result = shard.ingest(body: payload.span, index: index, shard: 0, of: 1, now: now)
+        world.follow(
+            index.records.map(\.traceID),
+            "\(address) buffers \(result.bufferedSpans) of \(index.records.count) spans, \(result.lateNotSampled) late and not sampled")
         notSampled += result.lateNotSampled
         dropped += result.lateDropped
         sampled += result.lateSampled.count
@@ -235,9 +256,15 @@ final class SimulatedNode {
                 do { try walker.walk(part.payload.span, into: &index) } catch { world.fail("\(address): \(error)") }
                 if index.records.count != part.spans { world.fail("\(address): a part's count is wrong") }
                 world.policies.evaluatePredicates(&index, body: part.payload.span)
+                arrive(part.payload, index)
                 ingest(part.payload, index)
                 core.foundForeignTraces()
             case .send(let peer, let headers, let payload, _):
+                if world.followed != nil {
+                    var index = RequestIndex()
+                    try? walker.walk(payload.span, into: &index)
+                    world.follow(index.records.map(\.traceID), "\(address) forwards to \(peer), hop \(headers.hop)")
+                }
                 let fields = headers.fields.map(\.value)
                 world.network.call(from: self, to: peer) { (target, answer: @escaping (ForwardOutcome) -> Void) in
                     target.forwarded(fields, payload, answer)
@@ -260,7 +287,7 @@ final class SimulatedNode {
         case .pending: answer(.unknown)
         case .tooOld: world.fail("\(address): a batch too old to be known")
         case .new:
-            take(payload, hop: headers.hop) { [unowned self] isTaken in
+            take(payload, from: headers) { [unowned self] isTaken in
                 self.recent.finish(headers.batch, taken: isTaken)
                 answer(isTaken ? .taken : .refused(retryAfter: 0))
             }
@@ -273,12 +300,17 @@ final class SimulatedNode {
         for action in actions {
             switch action {
             case .send(let peer, let id, let message):
+                if world.followed != nil, let chunk = try? HandoffChunk.parse(message).chunk {
+                    world.follow(chunk.traces.map(\.traceID), "\(address) hands over to \(peer) (chunk \(id))")
+                    world.follow(chunk.decisions.map(\.traceID), "\(address) hands a decision over to \(peer) (chunk \(id))")
+                }
                 world.network.call(from: self, to: peer) { (target, answer: @escaping (ForwardOutcome) -> Void) in
                     answer(target.handedOver(message))
                 } answer: { [unowned self] outcome, isSent in
                     self.perform(self.handoff.completed(id, outcome ?? (isSent ? .unknown : .notSent), now: self.now))
                 }
             case .takeBack(let chunk, let spans):
+                world.follow(chunk.traces.map(\.traceID), "\(address) takes back")
                 adopted += spans
                 adopt(chunk, spans: spans)
                 core.foundForeignTraces()
@@ -352,11 +384,10 @@ final class SimulatedNode {
     // MARK: deciding
 
     private func decide(early: Bool) {
-        var limit = early ? now : min(core.decisionLimit(now: now), handoff.decisionLimit)
+        var limit = early ? now : min(core.decisionLimit(now: now), handoff.decisionLimit(now: now))
         if world.sabotage == .decidesAtOnce { limit = now }
         while let trace = shard.nextDecision(now: limit, early: early) {
-            // The entry is free already if the trace was not sampled, but what it holds is still there.
-            world.decided(shard.table[trace.index].traceID, trace.decision.verdict, by: address)
+            world.decided(trace.traceID, trace.decision.verdict, by: address)
             settle(trace)
         }
         shard.freeDecided()

@@ -1,22 +1,22 @@
-import Cluster
-import ConfigTree
-import OTLP
-
-@testable import Sampling
+package import Cluster
+internal import ConfigTree
+package import OTLP
+package import Sampling
 
 /// What may go wrong in a schedule.
-enum Weather: String, CaseIterable {
+package enum Weather: String, CaseIterable, Sendable {
     /// Nodes join, leave in order and restart; lists lag and flap; messages are slow and out of order. Nothing may be lost, split,
     /// doubled or decided twice.
     case orderly
-    /// And messages are lost and doubled. Still nothing of that.
+    /// And messages are lost and doubled. Still nothing of that; but spans whose messages were lost again and again may come late
+    /// for their trace, which is counted (`Simulation.lateFromCustody`).
     case lossy
     /// And nodes crash, stop for a while, or are cut off. Spans are lost only with a crashed node's memory; splits are counted.
     case stormy
 }
 
 /// A fault that is built into the nodes, to see that the simulation finds it.
-enum Sabotage: CaseIterable {
+package enum Sabotage: CaseIterable, Sendable {
     /// A repeated batch is taken again.
     case forgetsBatches
     /// Due traces are decided while their rests are on their way here.
@@ -31,15 +31,15 @@ enum Sabotage: CaseIterable {
     case skipsAgreement
 
     /// Whether `Simulation.prepare` does anything for it.
-    var needsCircumstances: Bool { self == .decidesAtOnce }
+    package var needsCircumstances: Bool { self == .decidesAtOnce }
 }
 
 /// A cluster in one thread, on virtual time and network, driven by a seed: everything that happens follows from it.
-final class Simulation {
-    let seed: UInt64
-    let weather: Weather
+package final class Simulation {
+    package let seed: UInt64
+    package let weather: Weather
     /// The fault that is built into the nodes. Set it before `run`.
-    var sabotage: Sabotage? {
+    package var sabotage: Sabotage? {
         didSet {
             guard let sabotage else { return }
             prepare(for: sabotage)
@@ -52,23 +52,21 @@ final class Simulation {
 
     /// Makes the circumstances in which a fault matters, without the fault: a schedule of them is green, or what is found with the
     /// fault proves nothing.
-    func prepare(for sabotage: Sabotage) {
+    package func prepare(for sabotage: Sabotage) {
         // So slow that hand-off takes longer than most traces are waited for.
         if sabotage == .decidesAtOnce { settings.handoffBandwidth = 6_000 }
     }
 
     var random: SeededGenerator
-    private(set) var now: Int64 = 0
+    package private(set) var now: Int64 = 0
     private var events = EventQueue()
     private(set) var nodes: [String: SimulatedNode] = [:]
-    private var network_: SimulatedNetwork?
-    var network: SimulatedNetwork {
-        guard let network_ else { preconditionFailure("made in init") }
-        return network_
-    }
+    private(set) lazy var network = SimulatedNetwork(self)
 
-    var settings = ClusterSettings()
-    var shardSettings = ShardSettings()
+    package var settings: ClusterSettings
+    package var shardSettings: ShardSettings
+    /// What the network does to messages.
+    var faults = SimulatedNetwork.Faults()
     let slotBits = 8
     let policies: PolicySet
     let resolverInterval: Int64
@@ -86,6 +84,8 @@ final class Simulation {
         var span: WorkSpan
         var sentAt: Int64?
         var acceptedAt: Int64?
+        /// When it first came into a shard, of whatever node.
+        var arrivedAt: Int64?
         var stored = 0
         /// An attempt to send it ended without an answer: it may be there twice.
         var isUncertain = false
@@ -97,45 +97,54 @@ final class Simulation {
     private var openRequests = 0
     private var nextSpan: UInt64 = 1
 
-    private(set) var problems: [String] = []
-    private(set) var notes: [String] = []
-    var keepsNotes = false
-    private(set) var lostWithCrashes = 0
-    private(set) var splitTraces = 0
-    private(set) var doubledSpans = 0
+    package private(set) var problems: [String] = []
+    package private(set) var notes: [String] = []
+    package var keepsNotes = false
+    /// A trace whose way is noted, too.
+    package var followed: TraceID?
+    package private(set) var lostWithCrashes = 0
+    package private(set) var splitTraces = 0
+    /// Traces of which spans that a node had taken in time reached their owner late, since messages were lost again and again.
+    package private(set) var lateFromCustody = 0
+    package private(set) var doubledSpans = 0
     private var uncountedDoubles = 0
     private var retiredPossibleDoubles = 0
-    private(set) var lostSpans = 0
-    private(set) var acceptedSpans = 0
+    package private(set) var lostSpans = 0
+    package private(set) var acceptedSpans = 0
     /// Nodes that ran were taken for dead: then they may be routed around, as in a storm.
-    var falseAlarms = 0
-    var traceCount: Int { traces.count }
+    package var falseAlarms = 0
+    package var traceCount: Int { traces.count }
     private var isStrict: Bool { weather != .stormy && falseAlarms == 0 }
 
-    init?(seed: UInt64, weather: Weather) {
+    package init(seed: UInt64, weather: Weather) {
         self.seed = seed
         self.weather = weather
-        random = SeededGenerator(seed)
-        guard let policies = Self.policies() else { return nil }
+        guard let policies = Self.policies() else { preconditionFailure("policies that are always the same") }
         self.policies = policies
+        // In variables of its own: a class that calls methods of its properties here is never freed (Swift 6.3).
+        var random = SeededGenerator(seed)
+        var settings = ClusterSettings()
+        var shard = ShardSettings()
         resolverInterval = [200 * millisecond, second, 3 * second][random.below(3)]
         isListAuthoritative = random.chance(40)
         hasBadResolver = random.chance(50)
-        shardSettings.decisionWait = [3 * second, 6 * second][random.below(2)]
-        shardSettings.maximumBytes = 8 << 20
-        shardSettings.sampledCacheSize = 2048
-        shardSettings.notSampledCacheSize = 2048
+        shard.decisionWait = [3 * second, 6 * second][random.below(2)]
+        shard.maximumBytes = 8 << 20
+        shard.sampledCacheSize = 2048
+        shard.notSampledCacheSize = 2048
         settings.handoffChunkBytes = [200, 2000, 20_000][random.below(3)]
         settings.handoffBandwidth = [6_000, 50_000, 10_000_000][random.below(3)]
         settings.handoffWindowBytes = 64 << 10
         settings.custodyBytes = random.chance(20) ? 4 << 10 : 1 << 20
         settings.maximumInFlight = [1, 4, 16][random.below(3)]
-        network_ = SimulatedNetwork(self)
-        network.faults.delay = 0...[1, 10, 40][random.below(3)]
+        faults.delay = 0...[1, 10, 40][random.below(3)]
         if weather != .orderly {
-            network.faults.lossPercent = [1, 2, 3][random.below(3)]
-            network.faults.duplicationPercent = [0, 2, 10][random.below(3)]
+            faults.lossPercent = [1, 2, 3][random.below(3)]
+            faults.duplicationPercent = [0, 2, 10][random.below(3)]
         }
+        self.random = random
+        self.settings = settings
+        shardSettings = shard
     }
 
     /// Errors are kept, and 40 % of the others by their trace id.
@@ -175,6 +184,13 @@ final class Simulation {
     }
 
     func note(_ text: @autoclosure () -> String) { if keepsNotes { notes.append("\(now / millisecond) ms  \(text())") } }
+
+    /// Notes what happens to spans of the trace that is followed.
+    func follow(_ ids: some Sequence<TraceID>, _ text: @autoclosure () -> String) {
+        guard let followed else { return }
+        let count = ids.reduce(0) { $0 + ($1 == followed ? 1 : 0) }
+        if count > 0 { note("\(text()) (\(count) of \(followed))") }
+    }
 
     func fail(_ text: String) {
         note("FAILED: \(text)")
@@ -288,6 +304,7 @@ final class Simulation {
             return after(200 * millisecond) { [unowned self] in self.send(batch, attempt: attempt + 1) }
         }
         for span in batch where spans[span.id]?.sentAt == nil { spans[span.id]?.sentAt = now }
+        follow(batch.map(\.trace), "sent to \(node.address)")
         var isAnswered = false
         let payload = encode(batch)
         let address = node.address
@@ -299,13 +316,14 @@ final class Simulation {
             self.after(self.random.milliseconds(50...300)) { [unowned self] in self.send(batch, attempt: attempt + 1) }
         }
         // Clients' connections are good; they break when the node dies.
-        after(random.milliseconds(network.faults.delay)) { [unowned self] in
+        after(random.milliseconds(faults.delay)) { [unowned self] in
             self.onNode(address, incarnation: incarnation) { node in
                 node.accept(payload) { [unowned self] isTaken in
                     if isAnswered { return }
                     guard isTaken else { return failed(false) }
                     isAnswered = true
                     self.openRequests -= 1
+                    self.follow(batch.map(\.trace), "taken by \(address)")
                     for span in batch { self.spans[span.id]?.acceptedAt = self.now }
                     self.acceptedSpans += batch.count
                 }
@@ -330,12 +348,15 @@ final class Simulation {
 
     // MARK: what nodes report
 
+    func arrived(_ id: UInt64) { if spans[id]?.arrivedAt == nil { spans[id]?.arrivedAt = now } }
+
     func stored(_ id: UInt64) {
         if spans[id] == nil { fail("a span that nobody sent") }
         spans[id]?.stored += 1
     }
 
     func decided(_ id: TraceID, _ verdict: Verdict, by address: String) {
+        follow([id], "\(address) decides: \(verdict)")
         decisions[id, default: []].append("\(address) at \(now / millisecond) ms: \(verdict)")
     }
 
@@ -351,7 +372,8 @@ final class Simulation {
         case 2, 3:
             if serving.count > 1 {
                 let node = serving[random.below(serving.count)]
-                leave(node, restarts: random.chance(50))
+                let restarts = random.chance(50)
+                if hasOthers(than: node) { leave(node, restarts: restarts) }
             }
         case 4:
             network.slow = random.chance(50) || nodes.isEmpty ? [] : [nodes[random.below(nodes.count)].address]
@@ -359,6 +381,7 @@ final class Simulation {
             // Taken off the list, and left running: it hands over what it has, and then leaves.
             if serving.count > 2 {
                 let node = serving[random.below(serving.count)]
+                guard hasOthers(than: node) else { break }
                 note("\(node.address) is taken off the list")
                 list.remove(node.address)
                 let address = node.address
@@ -400,6 +423,13 @@ final class Simulation {
         after(random.milliseconds(500...6000)) { [unowned self] in self.disturb() }
     }
 
+    /// Whether somebody stays whom this node's traces can be given to. A cluster that leaves as a whole decides early what it has.
+    private func hasOthers(than node: SimulatedNode) -> Bool {
+        alive.contains {
+            $0.address != node.address && $0.core.lifecycle == .serving && list.contains($0.address)
+        }
+    }
+
     private func leave(_ node: SimulatedNode, restarts: Bool) {
         note("\(node.address) leaves\(restarts ? ", to come back" : "")")
         node.startDraining()
@@ -416,7 +446,7 @@ final class Simulation {
     }
 
     /// Runs the whole schedule.
-    func run() {
+    package func run() {
         workloadEnd = second * Int64(8 + random.below(12))
         for _ in 0..<1 + random.below(4) { startNew() }
         work()
@@ -425,8 +455,8 @@ final class Simulation {
         // Calm: everything heals, and the cluster has to come to rest.
         network.cuts = []
         network.slow = []
-        network.faults.lossPercent = 0
-        network.faults.duplicationPercent = 0
+        faults.lossPercent = 0
+        faults.duplicationPercent = 0
         let patience = workloadEnd + 90 * second
         while now < patience {
             turn(until: now + second)
@@ -482,9 +512,16 @@ final class Simulation {
             if isStrict { fail("\(id) was decided \(made.count) times: \(made)") }
         }
         let byID = Self.isKeptByID(id)
-        // Where messages get lost, spans may be on their way for a time-out after they were taken into custody.
-        let onTheWay = weather == .orderly ? 300 * millisecond : settings.forwardTimeout + 500 * millisecond
-        let isWhole = last - first < shardSettings.decisionWait - onTheWay
+        // Spans may be on their way for a moment after they were taken into custody.
+        let end = first + shardSettings.decisionWait - 300 * millisecond
+        var isWhole = last < end
+        // Where messages get lost, and their repetitions too, custody may last longer than the trace is waited for. No node can
+        // know of spans that have reached none that decides: they are late, as any span that comes after its trace's time. Once
+        // they are in a shard, nothing excuses a decision without them.
+        if isWhole, weather != .orderly, all.contains(where: { $0.arrivedAt.map { $0 >= end } ?? true }) {
+            isWhole = false
+            lateFromCustody += 1
+        }
         let hasError = all.contains { $0.span.isError }
         // A trace whose error came after its decision may have been decided either way.
         guard byID || !hasError || isWhole else { return }
@@ -492,6 +529,7 @@ final class Simulation {
         for span in all {
             if span.stored > 1 {
                 doubledSpans += 1
+                note("span \(span.span.id) of \(id) was stored \(span.stored) times\(span.isUncertain ? ", and may be" : "")")
                 if !span.isUncertain { uncountedDoubles += span.stored - 1 }
             }
             if wanted && span.stored == 0 {

@@ -14,7 +14,6 @@ final class SimulatedNetwork {
     }
 
     unowned let world: Simulation
-    var faults = Faults()
     /// Pairs of addresses that cannot reach each other.
     var cuts: Set<Set<String>> = []
     var slow: Set<String> = []
@@ -24,8 +23,8 @@ final class SimulatedNetwork {
     func isCut(_ a: String, _ b: String) -> Bool { cuts.contains([a, b]) }
 
     private func delay(_ a: String, _ b: String) -> Int64 {
-        var delay = world.random.milliseconds(faults.delay)
-        if slow.contains(a) || slow.contains(b) { delay += world.random.milliseconds(faults.slowness) }
+        var delay = world.random.milliseconds(world.faults.delay)
+        if slow.contains(a) || slow.contains(b) { delay += world.random.milliseconds(world.faults.slowness) }
         return delay
     }
 
@@ -38,8 +37,8 @@ final class SimulatedNetwork {
         let source = from.address
         let life = from.incarnation
         let back = { [unowned self] (result: Answer?, isSent: Bool) in
-            if result != nil && (self.world.random.chance(self.faults.lossPercent) || self.isCut(source, address)) { return }
-            let copies = result != nil && self.world.random.chance(self.faults.duplicationPercent) ? 2 : 1
+            if result != nil && (self.world.random.chance(self.world.faults.lossPercent) || self.isCut(source, address)) { return }
+            let copies = result != nil && self.world.random.chance(self.world.faults.duplicationPercent) ? 2 : 1
             for _ in 0..<copies {
                 self.world.after(self.delay(source, address)) {
                     self.world.onNode(source, incarnation: life) { _ in answer(result, isSent) }
@@ -51,9 +50,9 @@ final class SimulatedNetwork {
             back(nil, false)
             return
         }
-        if world.random.chance(faults.lossPercent) { return }
+        if world.random.chance(world.faults.lossPercent) { return }
         // Both copies come one after the other: a connection repeats nothing after it has brought the answer.
-        let copies = world.random.chance(faults.duplicationPercent) ? 2 : 1
+        let copies = world.random.chance(world.faults.duplicationPercent) ? 2 : 1
         let delay = delay(source, address)
         for _ in 0..<copies {
             world.after(delay) { [unowned self] in

@@ -121,6 +121,17 @@ let package = Package(
             name: "MicroBenchmarks", dependencies: ["ConfigTree", "OTLP", "Sampling", "Delivery", "LoadTools"],
             path: "Benchmarks/Micro", swiftSettings: houseTests),
         // tests
+        // What the fuzzers run (Tests/Fuzzing, a package of its own), here to replay the inputs that were found.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport", "Gateway", "PolicyTools",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/Fuzzing/Targets/FuzzTargets", swiftSettings: houseTests),
+        .testTarget(name: "FuzzingTests", dependencies: ["FuzzTargets"], swiftSettings: houseTests),
         .testTarget(name: "NativeCoreTests", dependencies: ["NativeCore"], swiftSettings: houseTests),
         .testTarget(name: "OTLPTests", dependencies: ["OTLP"], swiftSettings: houseTests),
         .testTarget(name: "ConfigTreeTests", dependencies: ["ConfigTree"], swiftSettings: houseTests),

@@ -38,6 +38,7 @@ package struct RequestParter: Sendable {
 
     /// Cuts a walked request. With parts for others, `index.records` keeps this node's spans only; otherwise nothing is copied.
     ///
+    /// Call before predicates are evaluated.
     /// - Parameters:
     ///   - body: what the index refers to.
     ///   - own: this node's index in the ring's members; -1: it is no member.
@@ -60,16 +61,8 @@ package struct RequestParter: Sendable {
             for position in owners.indices where owners[position] == wanted { stitcher.append(position) }
             result.parts.append((member, RequestPart(payload: stitcher.finish(), spans: counts[member])))
         }
-        var position = 0
         let owners = owners
-        var removed = 0
-        index.records.removeAll { record in
-            let isForeign = Int(owners[position]) != own
-            position += 1
-            if isForeign { removed += Int(record.length) }
-            return isForeign
-        }
-        index.spanBytes -= removed
+        index.keep { Int(owners[$0]) == own }
         return result
     }
 }

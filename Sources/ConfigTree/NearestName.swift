@@ -9,8 +9,10 @@ package func nearestName(to name: String, among candidates: some Collection<Stri
     guard !wanted.isEmpty, wanted.count <= 64 else { return nil }
     var best: (name: String, distance: Int)?
     for candidate in candidates where candidate != name && candidate.utf8.count <= 64 {
-        let distance = editDistance(wanted, folded(candidate))
         let allowed = max(1, min(wanted.count, candidate.utf8.count) / 3)
+        // The distance is at least the difference in length.
+        guard abs(wanted.count - candidate.utf8.count) <= allowed else { continue }
+        let distance = editDistance(wanted, folded(candidate))
         if distance <= allowed, distance < best?.distance ?? .max { best = (candidate, distance) }
     }
     if let best { return best.name }

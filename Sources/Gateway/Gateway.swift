@@ -3,6 +3,7 @@ internal import Delivery
 internal import NIOCore
 internal import NIOPosix
 internal import NativeCore
+internal import Sampling
 internal import Synchronization
 package import Telemetry
 internal import Transport
@@ -27,6 +28,8 @@ package final class Gateway: Sendable {
     private let directory: PolicyDirectory
     private let reloader: Reloader
     private let watcher: Task<Void, Never>?
+    /// Nil: the node is alone.
+    private let cluster: ClusterNode?
     private let conditionErrors: ConditionErrorBook
     private let conditionErrorReports: Task<Void, Never>
     private let status: GatewayStatus
@@ -36,7 +39,7 @@ package final class Gateway: Sendable {
         group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
         credentialReloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
         admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
-        watcher: Task<Void, Never>?, conditionErrors: ConditionErrorBook, status: GatewayStatus
+        watcher: Task<Void, Never>?, conditionErrors: ConditionErrorBook, cluster: ClusterNode?, status: GatewayStatus
     ) {
         self.config = config
         self.plan = plan
@@ -53,13 +56,18 @@ package final class Gateway: Sendable {
         self.directory = directory
         self.reloader = reloader
         self.watcher = watcher
+        self.cluster = cluster
         self.conditionErrors = conditionErrors
         conditionErrorReports = Task { await conditionErrors.run() }
         self.status = status
     }
 
     /// Ports of the OTLP listeners, in the order of the receivers, gRPC before HTTP; 0 for Unix sockets.
-    package var receiverPorts: [Int] { listeners.map { $0.localAddress?.port ?? 0 } }
+    package var receiverPorts: [Int] { clientListeners.map { $0.localAddress?.port ?? 0 } }
+    /// That for peers is the last one.
+    private var clientListeners: ArraySlice<any Channel> { listeners.dropLast(config.cluster == nil ? 0 : 1) }
+    /// Whether it takes requests now: a node of a cluster first has to know its peers.
+    package var isReady: Bool { status.isReady }
     /// Port of the admin endpoint, nil if metrics are off.
     package var adminPort: Int? { admin?.port }
     package var workerCount: Int { workers.count }
@@ -98,32 +106,45 @@ package final class Gateway: Sendable {
         var listeners: [any Channel] = []
         var admin: AdminServer?
         var healthCheck: AdminServer?
+        var cluster: ClusterNode?
         do {
             let builder = DestinationBuilder(
                 plan: plan, logger: logger, filePool: filePool, version: options.version, security: security)
             let workers = try await makeWorkers(group, plan, logger)
             try await connect(workers, config.pipeline.exporters, files, builder)
             try await PassThroughBuilder.connect(workers, config, builder)
+            let shared = config.cluster.map { settings in
+                ClusterBuilder.shared(
+                    settings, workers: count, policyHash: plan.policies.version.contentHash, security: security)
+            }
+            var lanes: [LoopHandle<ClusterLane>] = []
+            if let shared { lanes = try await ClusterBuilder.makeLanes(shared, workers) }
             for (number, listener) in ListenerConfig.all(of: config).enumerated() {
                 listeners.append(try await Listening.start(listener, number: number, group: group, workers: workers))
             }
-            let status = GatewayStatus()
+            if let settings = config.cluster, let shared {
+                cluster = try await ClusterBuilder.start(settings, shared, lanes, logger: logger)
+            }
+            let clustered = shared != nil
+            let status = GatewayStatus(cluster: shared)
             let directory = PolicyDirectory(plan.policies, source: options.source?.path ?? "built-in default")
             let reloader = Reloader(
                 options: options, sampling: config.pipeline.tailSampling.id, memory: policyMemory,
-                directory: directory, workers: workers, logger: logger)
+                directory: directory, workers: workers, cluster: cluster, logger: logger)
             let conditionErrors = ConditionErrorBook(policyMemory, logger)
             let scrape = Scrape(
                 workers: workers, plan: plan, process: process, status: status, directory: directory,
-                conditionErrors: conditionErrors)
+                conditionErrors: conditionErrors, cluster: cluster)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
             var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
-                ledger: { await scrape.ledger().json() }, isReady: { status.state == .serving },
+                ledger: { await scrape.ledger().json() }, isReady: { status.isReady },
                 isHealthy: { status.state != .stopped })
+            sources.cluster = cluster.map { ClusterPages(cluster: $0) }
             sources.policies = PolicyPages(
                 workers: workers, plan: plan, directory: directory, reloader: reloader,
-                recorder: Recorder(workers: workers), scrape: scrape, memory: policyMemory)
+                recorder: Recorder(workers: workers), scrape: scrape, memory: policyMemory, cluster: sources.cluster)
+            if let pages = sources.policies { shared?.onReload { await pages.reloadForPeer() } }
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
@@ -138,7 +159,8 @@ package final class Gateway: Sendable {
             }
             for worker in workers {
                 try await worker.run { parts in
-                    parts.server.worker.isServing = true
+                    // In a cluster, when there is a ring.
+                    parts.server.worker.isServing = !clustered || parts.server.worker.lane?.hasRing == true
                     parts.server.worker.isAccepting = true
                     parts.clock.start()
                 }
@@ -152,11 +174,13 @@ package final class Gateway: Sendable {
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
                 security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
                 admin: admin, healthCheck: healthCheck, directory: directory, reloader: reloader, watcher: watcher,
-                conditionErrors: conditionErrors, status: status)
+                conditionErrors: conditionErrors, cluster: cluster, status: status)
         } catch {
             for listener in listeners { await Listening.stop(listener) }
+            await cluster?.leave()
             await admin?.shutdown()
             await healthCheck?.shutdown()
+            await cluster?.shutdown()
             try? await filePool.shutdownGracefully()
             await security.shutdown()
             try? await group.shutdownGracefully()
@@ -207,7 +231,7 @@ package final class Gateway: Sendable {
     package func snapshot() async -> NodeSnapshot {
         await Scrape(
             workers: workers, plan: plan, process: process, status: status, directory: directory,
-            conditionErrors: conditionErrors
+            conditionErrors: conditionErrors, cluster: cluster
         ).snapshot()
     }
 
@@ -223,10 +247,13 @@ package final class Gateway: Sendable {
         logger.info("shutting down")
         watcher?.cancel()
         conditionErrorReports.cancel()
-        for listener in listeners { await Listening.stop(listener) }
+        cluster?.startDraining()
+        for listener in clientListeners { await Listening.stop(listener) }
         await stopReceiving()
+        await handOver()
         await settleUndecided()
         await sendQueues()
+        await leaveCluster()
         let ledger = await snapshot().ledger
         status.enter(.stopped)
         await healthCheck?.shutdown()
@@ -239,6 +266,7 @@ package final class Gateway: Sendable {
         }
         credentialReloads.cancel()
         await security.shutdown()
+        await cluster?.shutdown()
         try? await filePool.shutdownGracefully()
         try? await group.shutdownGracefully()
         return ledger
@@ -262,11 +290,30 @@ package final class Gateway: Sendable {
         for worker in workers {
             try? await worker.run { parts in
                 parts.server.worker.isAccepting = false
-                parts.server.closeAll()
+                parts.server.closeAll(peersToo: false)
             }
         }
         // What the last requests handed from worker to worker.
         for worker in workers { try? await worker.run { $0.server.worker.drainMailbox() } }
+    }
+
+    /// Peers take what this node holds. When their time is over, it is decided here.
+    private func handOver() async {
+        guard let cluster, let settings = config.cluster else { return }
+        var waited: Int64 = 0
+        while waited < settings.drainTimeout, !cluster.shared.isDrained {
+            try? await Task.sleep(for: .milliseconds(20))
+            waited += 20_000_000
+        }
+        if !cluster.shared.isDrained { logger.warning("peers did not take everything in time; the rest is decided here") }
+        await cluster.keepEverything()
+    }
+
+    private func leaveCluster() async {
+        guard let cluster else { return }
+        await cluster.leave()
+        for listener in listeners.suffix(1) { await Listening.stop(listener) }
+        for worker in workers { try? await worker.run { $0.server.closeAll(peersToo: true) } }
     }
 
     private func connectionCount() async -> Int {
@@ -290,7 +337,8 @@ package final class Gateway: Sendable {
             return
         }
         var waited: Int64 = 0
-        while waited < sampling.drainTimeout, await pendingTraces() > 0 {
+        let patience = cluster == nil ? sampling.drainTimeout : 0
+        while waited < patience, await pendingTraces() > 0 {
             try? await Task.sleep(for: .milliseconds(20))
             waited += 20_000_000
         }

@@ -1,11 +1,19 @@
 internal import NIOCore
+internal import Transport
 internal import Synchronization
 internal import Foundation
 
 /// The state of a node and since when it serves; read by probes from any thread.
 final class GatewayStatus: Sendable {
     private let current = Atomic<Int>(GatewayState.starting.rawValue)
+    /// The node's part in its cluster; nil: it is alone.
+    private let cluster: ClusterShared?
     private let since = Mutex<(unixNanoseconds: Int64, uptime: Int64)>((0, 0))
+
+    init(cluster: ClusterShared? = nil) { self.cluster = cluster }
+
+    /// Whether requests are taken: it serves, and knows its peers if there are any.
+    var isReady: Bool { state == .serving && cluster?.isReady != false }
 
     var state: GatewayState { GatewayState(rawValue: current.load(ordering: .acquiring)) ?? .stopped }
 
@@ -28,7 +36,7 @@ final class GatewayStatus: Sendable {
 
     /// For the `health_check` extension.
     var healthCheckState: HealthCheckPage.State {
-        guard state == .serving else { return .unavailable }
+        guard isReady else { return .unavailable }
         let (unix, started) = since.withLock { $0 }
         return .available(since: unix, uptime: Self.uptime - started)
     }

@@ -12,7 +12,7 @@ struct ListenerConfig: Sendable {
     var guards: ListenerGuardsConfig
 
     /// All listeners of a node, in the order of the receivers, gRPC before HTTP. Their place is the index of their metrics and
-    /// limits.
+    /// limits. The one for peers, which has no metrics of its own, is the last.
     static func all(of config: GatewayConfig) -> [ListenerConfig] {
         var listeners: [ListenerConfig] = []
         for receiver in config.pipeline.receivers {
@@ -34,6 +34,7 @@ struct ListenerConfig: Sendable {
                         settings: settings, guards: http.guards))
             }
         }
+        if let cluster = config.cluster { listeners.append(cluster.listener) }
         return listeners
     }
 
@@ -43,6 +44,8 @@ struct ListenerConfig: Sendable {
         settings.metricsPath = config.metricsPath
         settings.logsPath = config.logsPath
         settings.keepsAlive = config.keepsAlive
+        settings.codings = config.codings
+        settings.responseFields = config.responseHeaders.map { HTTPField(name: $0.name, value: $0.value) }
         if let cors = config.cors, !cors.allowedOrigins.isEmpty {
             settings.crossOrigin = CrossOriginRules(
                 allowedOrigins: cors.allowedOrigins, allowedHeaders: cors.allowedHeaders,

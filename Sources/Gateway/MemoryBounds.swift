@@ -1,5 +1,7 @@
+internal import Cluster
 internal import Delivery
 internal import Sampling
+internal import Telemetry
 internal import Transport
 
 /// What a configuration may hold at most, part by part, beside the limit that holds it all: summed up when a node starts.
@@ -40,6 +42,12 @@ package struct MemoryBounds: Sendable, Equatable {
             // What is being assembled, and the same once more while it is written out.
             Part(name: "batches", bytes: 2 * plan.batch.maximumRequestBytes * plan.workerCount, isFixed: true),
         ]
+        if plan.metrics.lanes != nil {
+            let settings = ClusterSettings()
+            parts.append(
+                Part(name: "spans for peers", bytes: settings.custodyBytes * plan.workerCount, isFixed: false))
+            parts.append(Part(name: "hand-off", bytes: settings.handoffWindowBytes * plan.workerCount, isFixed: false))
+        }
         for exporter in exporters {
             let queue = DestinationBuilder.queueSettings(of: exporter)
             parts.append(

@@ -1,4 +1,5 @@
 package import ConfigTree
+internal import Cluster
 internal import Delivery
 internal import NativeCore
 internal import NIOCore
@@ -64,12 +65,13 @@ package enum NodePlanner {
             workerCount: workers, allocatorVersion: AllocatorStatistics.version() ?? "none")
         if AllocatorStatistics.version() == nil { names.allocatorName = "system" }
         let listeners = ListenerConfig.all(of: config)
-        names.receivers = listeners.map { ("\($0.receiver)", $0.transport) }
+        names.receivers = listeners.filter { !$0.settings.isForPeers }.map { ("\($0.receiver)", $0.transport) }
         names.passThrough = PassThroughBuilder.identities(config)
         names.policyNames = policies.policies.map { metricName($0.name, pipeline.tailSampling.id) }
         names.destinations = pipeline.exporters.map(identity)
         names.batchProcessor = pipeline.batch.map { "\($0.id)" } ?? "batch"
         names.memoryLimiter = pipeline.memoryLimiter.map { "\($0.id)" }
+        if config.cluster != nil { names.peerStates = PeerState.allCases.map(\.rawValue) }
         names.hasFDLimit = process.maxFDs != nil
         names.hasVirtualMemoryLimit = process.maxVirtualBytes != nil
         let metrics: NodeMetrics

@@ -13,6 +13,8 @@ final class NodeSecurity: Sendable {
     let exporterTLS: [ComponentID: TLSCredentials]
     /// What exporters show, by extension.
     let credentials: [ComponentID: RequestCredentials]
+    /// For connections to peers; nil: plain text.
+    let peerTLS: TLSCredentials?
     let adminTLS: TLSCredentials?
     let adminAuthenticator: RequestAuthenticator?
     let healthTLS: TLSCredentials?
@@ -43,6 +45,8 @@ final class NodeSecurity: Sendable {
                 try builder.credentials(settings.client.auth)
             }
             self.exporterTLS = exporterTLS
+            peerTLS = try builder.tls(config.cluster?.peerTLS, "cluster, connections to peers")
+            try builder.credentials(config.cluster?.auth)
             adminTLS = try builder.tls(config.telemetry.admin.tls, "admin endpoint")
             adminAuthenticator = try builder.authenticator(config.telemetry.admin.auth)
             healthTLS = try builder.tls(config.healthCheck?.tls, "health_check")

@@ -1,3 +1,4 @@
+internal import Cluster
 internal import NativeCore
 package import Telemetry
 internal import Transport
@@ -17,6 +18,7 @@ struct Scrape: Sendable {
     let status: GatewayStatus
     let directory: PolicyDirectory
     let conditionErrors: ConditionErrorBook
+    var cluster: ClusterNode?
 
     func ledger() async -> Ledger { await snapshot().ledger }
 
@@ -44,7 +46,7 @@ struct Scrape: Sendable {
         }
         plan.metrics.ledger.write(ledger, into: own)
         let metrics = plan.metrics.process
-        own.set(metrics.ready, status.state == .serving ? 1 : 0)
+        own.set(metrics.ready, status.isReady ? 1 : 0)
         own.set(metrics.memoryLimit, plan.memory.limitBytes)
         own.set(metrics.memorySoftLimit, plan.memory.softLimitBytes)
         own.set(metrics.memoryUsed, plan.memory.usedBytes)
@@ -55,7 +57,33 @@ struct Scrape: Sendable {
             metrics.writeAllocator(
                 allocated: heap.allocatedBytes, active: heap.activeBytes, resident: heap.residentBytes, into: own)
         }
+        if let cluster = await cluster?.describe() { plan.metrics.cluster?.write(cluster, into: own) }
         figures.append(own.snapshot())
         return NodeSnapshot(ledger: ledger, metrics: MetricSnapshot.sum(figures))
+    }
+}
+
+extension ClusterMetrics {
+    /// Enters the cluster as the node sees it.
+    fileprivate func write(_ cluster: ClusterDescription, into cells: MetricCells) {
+        cells.set(members, cluster.ring?.members.count ?? 0)
+        let others = cluster.description.members.filter { !$0.isSelf }
+        for (state, id) in peers { cells.set(id, others.count { $0.state?.rawValue == state }) }
+        cells.set(ringEpoch, Int(clamping: cluster.ringEpoch))
+        cells.set(isAgreed, cluster.isAgreed ? 1 : 0)
+        cells.set(differingPolicies, others.count { cluster.differs($0) })
+        cells.set(splitSpans[.notHeld], total: cluster.splitSpans[.notHeld] ?? 0)
+        cells.set(splitSpans[.noProgress], total: cluster.splitSpans[.noProgress] ?? 0)
+        cells.set(splitSpans[.maximumHold], total: cluster.splitSpans[.maximumHold] ?? 0)
+    }
+}
+
+extension ClusterDescription {
+    /// Whether a peer that answers is known to judge by other policies than this node.
+    func differs(_ member: RingDescription.Member) -> Bool {
+        guard !member.isSelf, member.state == .serving || member.state == .draining || member.state == .starting,
+            let hash = member.policyHash, hash != 0, policyHash != 0
+        else { return false }
+        return hash != policyHash
     }
 }

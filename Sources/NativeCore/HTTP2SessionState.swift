@@ -250,6 +250,12 @@ final class StreamState {
                 idleFrames &+= 1
             }
         case NGHTTP2_CONTINUATION.rawValue, NGHTTP2_RST_STREAM.rawValue: break
+        case NGHTTP2_PRIORITY.rawValue:
+            idleFrames &+= 1
+            // nghttp2 does not look into these frames when priorities are off; this is an error even so (RFC 9113 §6.3).
+            if header.stream_id == 0 {
+                _ = unsafe nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR.rawValue)
+            }
         default: idleFrames &+= 1
         }
     }

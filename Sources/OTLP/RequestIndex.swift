@@ -94,13 +94,23 @@ package struct RequestIndex: Sendable {
     package mutating func leaveOut(
         _ reason: SpanRejection, where isUnwanted: (SpanRecord, GroupRecord) -> Bool
     ) {
+        let before = records.count
+        let (records, groups) = (records, groups)
+        keep { position in !isUnwanted(records[position], groups[Int(records[position].group)]) }
+        rejected.add(reason, spans: before - self.records.count)
+    }
+
+    /// Forgets the records at whose positions `isKept` says no, with what was found of them: they are somebody else's.
+    ///
+    /// Call before predicates are evaluated.
+    /// - Complexity: O(spans + hits).
+    package mutating func keep(where isKept: (Int) -> Bool) {
         var kept: [SpanRecord] = []
         var keptHits: [AttributeHit] = []
         kept.reserveCapacity(records.count)
         var hit = 0
         for position in records.indices {
-            let record = records[position]
-            let isKept = !isUnwanted(record, groups[Int(record.group)])
+            let isKept = isKept(position)
             while hit < spanHits.count && Int(spanHits[hit].record) == position {
                 if isKept {
                     var moved = spanHits[hit]
@@ -109,10 +119,23 @@ package struct RequestIndex: Sendable {
                 }
                 hit += 1
             }
-            if isKept { kept.append(record) } else { spanBytes -= Int(record.length) }
+            if isKept { kept.append(records[position]) } else { spanBytes -= Int(records[position].length) }
         }
-        rejected.add(reason, spans: records.count - kept.count)
         records = kept
         spanHits = keptHits
+    }
+
+    /// Forgets the records that another walk of the same body, or what was left of it, does not have. Call before predicates are
+    /// evaluated.
+    /// - Complexity: O(spans + hits).
+    package mutating func keepThose(of other: [SpanRecord]) {
+        guard records.count != other.count else { return }
+        var next = 0
+        let records = records
+        keep { position in
+            guard next < other.count, other[next].range == records[position].range else { return false }
+            next += 1
+            return true
+        }
     }
 }

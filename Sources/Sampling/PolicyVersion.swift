@@ -16,6 +16,8 @@ package final class PolicyVersion: Sendable {
     package let policyNumbers: [UInt16]
     /// The same for the shadow policies, which have a count of their own.
     package let shadowNumbers: [UInt16]
+    /// `PolicySet.contentHash` of `policies` as a number: the same on every node that has these policies. 0 stands for unknown.
+    package let contentHash: UInt64
 
     /// - Parameters:
     ///   - shadow: made with `sharing: policies`.
@@ -32,6 +34,7 @@ package final class PolicyVersion: Sendable {
         self.number = number
         self.policies = policies
         self.shadow = shadow
+        contentHash = UInt64(policies.contentHash, radix: 16) ?? 0
         self.policyNumbers = policyNumbers ?? count(policies)
         self.shadowNumbers = shadowNumbers ?? count(shadow)
     }

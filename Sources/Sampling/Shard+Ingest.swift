@@ -86,7 +86,7 @@ extension Shard {
                 table[entry].add(record)
                 if hasShadow, let shadow { versions[arrival].shadow?.add(position, of: shadow, request: requestNumber, to: entry) }
             } else {
-                addForeign(entry, position, record, location, body: body, records.count)
+                addForeign(entry, position, record, location, body: body, index.records)
             }
             if tuning.decisionWaitAfterRootReceived > 0 && record.flags.contains(.isRoot) {
                 hasten(entry, to: now + tuning.decisionWaitAfterRootReceived)

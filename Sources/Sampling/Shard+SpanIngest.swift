@@ -115,7 +115,7 @@ extension Shard {
         var owner = index
         let place = place(ofNumber: table[entry].policyVersion)
         if place != arrival {
-            owner = foreign.indexes(of: versions[place].version, body: body, count: index.records.count).live
+            owner = foreign.indexes(of: versions[place].version, body: body, index.records).live
             record.predicates = position < owner.records.count ? owner.records[position].predicates : 0
         }
         if log != nil && record.predicates & ~table[entry].predicates != 0 {

@@ -18,6 +18,18 @@ extension Shard {
         versions.indices.map { VersionUse(number: versions[$0].version.number, traces: versions[$0].traces) }
     }
 
+    /// The content hash of a version that traces are judged by; 0 if there is none of that number.
+    package func contentHash(ofVersion number: UInt16) -> UInt64 {
+        for place in versions.indices where versions[place].number == number { return versions[place].version.contentHash }
+        return 0
+    }
+
+    /// The number of a version with this content that is in force or in use; nil if there is none.
+    package func number(ofVersionWithHash hash: UInt64) -> UInt16? {
+        for place in versions.indices where versions[place].version.contentHash == hash { return versions[place].number }
+        return nil
+    }
+
     /// How often the policies of the version in force gave each verdict since the last `takeVerdicts`.
     package var tally: PolicyTally { versions[0].tally }
 
@@ -74,10 +86,10 @@ extension Shard {
     /// Takes a span into account whose trace is judged by another version than the one its bits were computed with.
     @inline(never)
     mutating func addForeign(
-        _ entry: Int, _ position: Int, _ record: SpanRecord, _ location: RecordLocation, body: Span<UInt8>, _ count: Int
+        _ entry: Int, _ position: Int, _ record: SpanRecord, _ location: RecordLocation, body: Span<UInt8>, _ arrived: [SpanRecord]
     ) {
         let place = place(ofNumber: table[entry].policyVersion)
-        let own = foreign.indexes(of: versions[place].version, body: body, count: count)
+        let own = foreign.indexes(of: versions[place].version, body: body, arrived)
         // Both walks follow the same rules; if they ever did not, the span would count without conditions.
         var live = record
         live.predicates = 0
@@ -110,20 +122,21 @@ struct ForeignBits {
     /// The request is done.
     mutating func forget() { if !known.isEmpty { known = [] } }
 
-    /// The request with the version's bits; without records where they are not `count`.
-    mutating func indexes(of version: PolicyVersion, body: Span<UInt8>, count: Int) -> Indexes {
+    /// The request with the version's bits, of the records that arrived here; without any where they can't be found again.
+    mutating func indexes(of version: PolicyVersion, body: Span<UInt8>, _ arrived: [SpanRecord]) -> Indexes {
         if let last = known.first(where: { $0.number == version.number }) { return last }
-        let made = walk(body, version, count)
+        let made = walk(body, version, arrived)
         known.append(made)
         return made
     }
 
-    private func walk(_ body: Span<UInt8>, _ version: PolicyVersion, _ count: Int) -> Indexes {
+    private func walk(_ body: Span<UInt8>, _ version: PolicyVersion, _ arrived: [SpanRecord]) -> Indexes {
         var index = RequestIndex()
         let nothing = Indexes(number: version.number, live: RequestIndex(), shadow: nil)
         guard (try? RequestWalker(keys: keys, interest: version.interest).walk(body, into: &index)) != nil else { return nothing }
         Shard.leaveOutOversized(&index)
-        guard index.records.count == count else { return nothing }
+        index.keepThose(of: arrived)
+        guard index.records.count == arrived.count else { return nothing }
         let shadow = version.evaluatePredicates(&index, body: body, unixNanoseconds: unixNanoseconds)
         return Indexes(number: version.number, live: index, shadow: shadow)
     }

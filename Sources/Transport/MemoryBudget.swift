@@ -35,6 +35,9 @@ package final class MemoryBudget: Sendable {
     /// Whether a request of this size may be taken.
     package func admits(bytes: Int) -> Bool { usedBytes + bytes < softLimitBytes }
 
+    /// What is left until requests are refused, bytes; 0 or more.
+    package var roomBytes: Int { max(0, softLimitBytes - usedBytes) }
+
     /// Messages that were let in are on their way and will need so many bytes more; negative when they are here or gone.
     package func promise(_ bytes: Int) { promised.add(bytes, ordering: .relaxed) }
 

@@ -1,12 +1,15 @@
 """Fixtures of the end-to-end tests."""
 
 import random
+import shutil
+import subprocess
 import zlib
 
 import pytest
 
 from harness.backend import Backend
 from harness.gateway import Gateway
+from harness.ports import free_port, release
 
 
 def pytest_configure(config):
@@ -45,6 +48,44 @@ def gateway(tmp_path):
     yield make
     for one in made:
         one.kill()
+
+
+class NameServers:
+    """Real name servers, without root: `dnsmasq(*records)` -> its address."""
+
+    def __init__(self, program):
+        self.program, self.running, self.ports = program, {}, []
+
+    def __call__(self, *records, port=None):
+        if port is None:
+            port = free_port()
+            self.ports.append(port)
+        address = f"127.0.0.1:{port}"
+        self.running[address] = subprocess.Popen(
+            [self.program, "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", f"--port={port}"]
+            + ["--listen-address=127.0.0.1", "--bind-interfaces", "--local=/example/", "--user=", "--pid-file="]
+            + [f"--{record}" for record in records],
+            stderr=subprocess.DEVNULL,
+        )
+        return address
+
+    def stop(self, address):
+        process = self.running.pop(address)
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def dnsmasq():
+    """`NameServers`, which end with the test."""
+    program = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if program is None:
+        pytest.skip("no dnsmasq on this machine")
+    servers = NameServers(program)
+    yield servers
+    for address in list(servers.running):
+        servers.stop(address)
+    release(*servers.ports)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -3,9 +3,12 @@
 import base64
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import grpc
 import pytest
+import yaml
 
 from harness import spans
 from harness.clients import SDK, RawClient
@@ -259,6 +262,16 @@ def test_the_admin_endpoint_can_demand_a_token(gateway, backend):
         assert node.http("/healthz")[0] == 200 and node.http("/readyz")[0] == 200
 
 
+def reload(node):
+    """(status, answer) of POST /-/reload."""
+    request = urllib.request.Request(f"http://127.0.0.1:{node.admin_port}/-/reload", data=b"", method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
 def test_secrets_are_seen_nowhere(gateway, backend, rng, tmp_path):
     """Every secret of a configuration, looked for in everything that a node says, at the most talkative level."""
     secrets = {
@@ -267,6 +280,7 @@ def test_secrets_are_seen_nowhere(gateway, backend, rng, tmp_path):
         "header": "hdr-4713-visible-nowhere",
         "inline": "inl-4714-visible-nowhere",
         "client": "cli-4715-visible-nowhere",
+        "reloaded": "rel-4717-visible-nowhere",
     }
     store, broken = backend(), backend(started=False)
     exporters = {
@@ -287,8 +301,24 @@ def test_secrets_are_seen_nowhere(gateway, backend, rng, tmp_path):
         said.append(client.export(b"rubbish", metadata=bearer(secrets["token"])).message)
         said.append(client.export(b"", metadata=bearer(secrets["client"])).message)
         until(lambda: "export attempt failed" in node.log(), 10)
-        said += [node.http(path)[1] for path in ("/", "/metrics", "/ledger")]
+        said += [node.http(path)[1] for path in ("/", "/metrics", "/ledger", "/v1/policies", "/readyz")]
         store.wait_for_request()
+        # a reload that changes every secret, and one that is refused
+        node.config["extensions"]["bearertokenauth"]["token"] = secrets["reloaded"]
+        node.config["extensions"]["basicauth"]["htpasswd"]["inline"] = f"anna:{secrets['reloaded']}"
+        node.config["extensions"]["basicauth/out"]["client_auth"]["password"] = secrets["reloaded"]
+        node.config["exporters"]["otlp/a"]["headers"]["x-api-key"] = secrets["reloaded"]
+        node.config["receivers"]["otlp"]["protocols"]["http"]["response_headers"] = {"x-secret": secrets["reloaded"]}
+        node.config_path.write_text(yaml.safe_dump(node.config, sort_keys=False))
+        status, answer = reload(node)
+        assert status == 200 and "extensions.bearertokenauth.token" in answer, answer
+        said.append(answer)
+        node.config["exporters"]["otlp/a"]["headers"]["x-api-key"] = secrets["reloaded"] + "\n"
+        node.config["extensions"]["bearertokenauth"]["tokens"] = secrets["reloaded"]
+        node.config_path.write_text(yaml.safe_dump(node.config, sort_keys=False))
+        status, answer = reload(node)
+        assert status == 422, answer
+        said += [answer, node.http("/metrics")[1], node.http("/v1/policies")[1]]
         said.append(node.log())
     said.append(node.log())
     # every mistake that a message might quote

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from harness.deploy import DEPLOY, check_cluster_configuration, load, must, one, seconds, tool, validate
+from harness.deploy import DEPLOY, check_cluster_configuration, load, longest_drain, must, one, seconds, tool, validate
 from harness.gateway import ROOT, binary
 from harness.program import tailgate
 
@@ -129,8 +129,7 @@ def test_compose_nodes_run_what_validates():
     services = compose()["services"]
     for exporter in config["exporters"].values():
         assert exporter["endpoint"].split(":")[0] in services
-    sampling = config["processors"]["tail_sampling"]
-    stop = seconds(sampling["drain_timeout"]) + seconds(config["service"]["shutdown_timeout"]) + 5
+    stop = longest_drain(config) + seconds(config["service"]["shutdown_timeout"]) + 5
     for service in nodes().values():
         assert seconds(service["stop_grace_period"]) > stop
 

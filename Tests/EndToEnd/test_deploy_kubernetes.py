@@ -6,7 +6,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from harness.deploy import DEPLOY, check_cluster_configuration, load, must, one, optional_tool, seconds, tool, validate
+from harness.deploy import DEPLOY, check_cluster_configuration, load, longest_drain, must, one, optional_tool, seconds, tool, validate
 from harness.helm import Engine, TemplateError, documents, render_chart
 
 CHART = DEPLOY / "helm/tailgate"
@@ -105,7 +105,7 @@ def test_configuration_and_manifests_agree(variant):
     sampling = config["processors"]["tail_sampling"]
     command = container["lifecycle"]["preStop"]["exec"]["command"]
     assert command[0] == "sleep"
-    stop = int(command[1]) + seconds(sampling["drain_timeout"]) + seconds(config["service"]["shutdown_timeout"]) + 5
+    stop = int(command[1]) + longest_drain(config) + seconds(config["service"]["shutdown_timeout"]) + 5
     assert stop < pod["terminationGracePeriodSeconds"]
     # A node that leaves is gone before the next one does.
     assert named("Deployment")["spec"]["minReadySeconds"] >= pod["terminationGracePeriodSeconds"]

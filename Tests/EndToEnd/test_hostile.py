@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -132,6 +133,62 @@ def come_and_go(port):
         connect(port, "127.0.0.21").close()
 
 
+def http_slowloris(port):
+    raws = [connect(port, "127.0.0.23") for _ in range(50)]
+    for byte in b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n":
+        for raw in raws:
+            raw.sendall(bytes([byte]))
+        time.sleep(0.01)
+    for raw in raws:
+        raw.close()
+
+
+POST = b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+ZEROS = gzip.compress(b"\0" * (48 << 20))
+
+
+def http_bombs(port):
+    with connect(port, "127.0.0.24") as raw:
+        raw.sendall(POST + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(ZEROS) + ZEROS)
+        while raw.recv(4096):
+            pass
+
+
+def tiny_chunks(port):
+    """A body of one byte in a chunk, without an end."""
+    with connect(port, "127.0.0.25") as raw:
+        raw.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n{\r\n" * 20_000)
+
+
+def unread_answers(port):
+    """Pipelined requests of somebody who takes no answers."""
+    with connect(port, "127.0.0.26", receive_buffer=4096) as raw:
+        raw.settimeout(1)
+        raw.sendall((POST + b"Content-Length: 2\r\n\r\n{}") * 5_000)
+        time.sleep(1)
+
+
+def deep_json(port):
+    body = b'{"resourceSpans":' * 50_000
+    with connect(port, "127.0.0.27") as raw:
+        raw.sendall(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        raw.recv(4096)
+
+
+def endless_headers(port):
+    with connect(port, "127.0.0.28") as raw:
+        raw.sendall(POST)
+        for number in range(10_000):
+            raw.sendall(b"X-%d: %s\r\n" % (number, b"y" * 100))
+
+
+def http_garbage(port):
+    with connect(port, "127.0.0.29") as raw:
+        raw.sendall(b"POST /" + os.urandom(4096))
+        while raw.recv(4096):
+            pass
+
+
 def half_handshakes(port):
     """For the TLS port: hellos without an end."""
     raws = [connect(port, "127.0.0.22") for _ in range(100)]
@@ -145,6 +202,7 @@ ATTACKS = [
     rapid_resets, continuations, pings, settings, empty_data, window_updates, zero_window, slowloris, bombs, garbage,
     come_and_go,
 ]
+HTTP_ATTACKS = [http_slowloris, http_bombs, tiny_chunks, unread_answers, deep_json, endless_headers, http_garbage]
 
 
 class Attacker:
@@ -213,7 +271,9 @@ def test_all_attacks_at_once(gateway, tmp_path):
     with gateway({"debug": {}}, policies=NEVER, decision_wait="2s", changes=changes) as node:
         tls_port = int(node.log().split("receivers=")[1].split(" [")[0].split(" version")[0].split(":")[-1])
         calm = report(load(node, 5))
+        calm_resident = resident(node)
         attackers = [Attacker(attack, node.port) for attack in ATTACKS] + [Attacker(half_handshakes, tls_port)]
+        attackers += [Attacker(attack, node.http_port) for attack in HTTP_ATTACKS]
         try:
             honest = load(node, 15)
             peak = 0
@@ -224,23 +284,60 @@ def test_all_attacks_at_once(gateway, tmp_path):
         finally:
             for attacker in attackers:
                 attacker.stop()
+        ended = time.monotonic()
         assert all(attacker.rounds >= 2 for attacker in attackers), [a.rounds for a in attackers]
-        # Attackers, load and node share the machine's processors, and the attackers are Python: what is asserted holds with a
-        # margin there (9 ms were measured); without the guards against bombs alone it is 390 ms.
-        bound = max(100.0, 10 * p99(calm))
+        # Attackers, load and node share the machine's processors: where calm load alone is slow, so is everything.
+        bound = max(50.0, 5 * p99(calm))
         print(f"p99 calm {p99(calm)} ms, under attack {p99(under_attack)} ms; peak {peak >> 20} MiB")
         assert p99(under_attack) < bound
+        assert under_attack["spans_per_second"] > 18_000 and not under_attack["given_up"]["requests"]
         assert peak < 1024 << 20
         metrics = node.metrics()
         closed = {s.labels["reason"]: s.value for s in metrics.matching("tailgate_connections_closed")}
         assert closed["abuse"] >= 2 and closed["protocol_error"] >= 2, closed
         assert metrics.value("tailgate_refused_requests", reason="inflated_too_large") >= 1
         assert len(node.log()) < 200_000, "logs are throttled"
+        # Everything is as before within ten seconds.
         until(lambda: node.metrics().value("tailgate_connections") <= 2, 10, "all attackers gone")
+        bearable = calm_resident + (128 << 20)
+        until(lambda: resident(node) < bearable, ended + 10 - time.monotonic(), lambda: f"memory back; {resident(node) >> 20} MiB")
+        took = time.monotonic() - ended
         after = report(load(node, 5))
+        print(f"back to normal after {took:.1f} s, p99 {p99(after)} ms; {calm_resident >> 20} MiB before, {resident(node) >> 20} after")
         assert p99(after) < max(50.0, 5 * p99(calm))
         ledger = node.ledger()
         assert ledger["difference"] == 0
+
+
+@pytest.mark.slow
+def test_ten_thousand_idle_tls_connections(gateway, tmp_path):
+    """The same behind TLS, where each keeps a session of the library."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = 10_000
+    if hard < count + 500:
+        pytest.skip(f"this machine allows {hard} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    ca = Authority(tmp_path / "certificates")
+    context = ssl.create_default_context(cadata=ca.pem.decode())
+    context.set_alpn_protocols(["h2"])
+    idle = []
+    changes = {"receivers": {"otlp": {"protocols": {"grpc": {"tls": ca.issue("gateway").tls}}}}}
+    try:
+        with gateway({"debug": {}}, policies=NEVER, changes=changes) as node:
+            before = resident(node)
+            for number in range(count):
+                raw = context.wrap_socket(connect(node.port, f"127.0.0.{2 + number % 50}"), server_hostname="localhost")
+                raw.sendall(PREFACE)
+                idle.append(raw)
+            until(lambda: node.metrics().value("tailgate_connections") == count, 10, "all connections")
+            cost = lambda: resident(node) - before
+            until(lambda: cost() <= 400 << 20, 30, lambda: f"{cost() >> 20} MiB for {count} idle TLS connections")
+            time.sleep(10)
+            print(f"{cost() >> 20} MiB for {count} idle TLS connections")
+    finally:
+        for raw in idle:
+            raw.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.slow

@@ -1,9 +1,12 @@
 """OTLP/HTTP: HTTP/1.1 and HTTP/2 on one port, protobuf and JSON, browsers, Unix sockets, IPv6, metrics and logs."""
 
+import email.utils
 import gzip
 import json
 import os
 import socket
+import subprocess
+import time
 import zlib
 
 import grpc
@@ -190,6 +193,66 @@ def test_codings(gateway, backend, rng):
         assert metrics.value("tailgate_refused_requests", reason="unsupported_encoding") == 3
         assert metrics.value("tailgate_refused_requests", reason="corrupt_encoding") == 1
         assert metrics.value("tailgate_refused_requests", reason="inflated_too_large") == 1
+
+
+def test_what_compresses_very_well_is_taken(gateway, backend, rng):
+    """Spans that all carry the same stack trace shrink to a few hundredths of a hundredth; they are no bomb."""
+    store = backend()
+    trace = spans.trace(rng, 400)
+    for span in trace:
+        span.attributes.add(key="exception.stacktrace").value.string_value = "at shop.Checkout.pay(Checkout.java:42)\n" * 500
+    body = spans.request(trace).SerializeToString()
+    packed = gzip.compress(body, 9)
+    assert len(body) > 4 << 20 and len(body) > 100 * len(packed)
+    with gateway([store]) as node, RawHTTP1(node.http_port) as client, RawClient(node.port) as grpc_client:
+        assert client.post(packed, Content_Encoding="gzip").status == 200
+        assert grpc_client.export(body, gzip=True).ok
+        store.wait_for_spans(800)
+        bomb = gzip.compress(body * 5, 9)
+        reply = client.post(bomb, Content_Encoding="gzip")
+        assert reply.status == 413 and reply.fields["connection"] == "close"
+        assert b"max_inflation_ratio" in reply.body
+        assert node.metrics().value("tailgate_refused_requests", reason="inflated_too_large") == 1
+
+
+def test_fewer_codings_and_own_headers(gateway, backend, rng):
+    """`compression_algorithms` and `response_headers` of the Collector's HTTP server."""
+    store = backend()
+    http = {"compression_algorithms": ["gzip"], "response_headers": {"X-Site": "berlin 1", "Strict-Transport-Security": "max-age=60"}}
+    with gateway([store], changes={"receivers": {"otlp": {"protocols": {"http": http}}}}) as node:
+        with RawHTTP1(node.http_port) as client:
+            body = small(rng).SerializeToString()
+            taken = client.post(gzip.compress(body), Content_Encoding="gzip")
+            assert taken.status == 200 and taken.fields["x-site"] == "berlin 1"
+            for reply in (client.post(body), client.post(zlib.compress(body), Content_Encoding="deflate")):
+                assert reply.status == 415 and reply.fields["accept-encoding"] == "gzip"
+                assert reply.fields["strict-transport-security"] == "max-age=60"
+        done = subprocess.run(
+            ["curl", "-s", "-D", "-", "--http2-prior-knowledge", "-X", "POST", f"http://127.0.0.1:{node.http_port}/v1/traces"],
+            capture_output=True, text=True, timeout=20)
+        assert "x-site: berlin 1" in done.stdout
+        store.wait_for_spans(1)
+
+
+def test_answers_have_a_date(gateway, backend, rng):
+    """RFC 9110 §6.6.1, in both versions of HTTP and from the admin endpoint."""
+    with gateway([backend()]) as node:
+        with RawHTTP1(node.http_port) as client:
+            replies = [
+                client.post(small(rng).SerializeToString()), client.post(b"{", content_type=JSON), client.post(b"", "/nothing"),
+                client.post(b"", content_type="text/plain"), client.post(b"x", Content_Encoding="br"),
+            ]
+            assert [reply.status for reply in replies] == [200, 400, 404, 415, 415]
+            dates = [reply.fields["date"] for reply in replies]
+        done = subprocess.run(
+            ["curl", "-s", "-D", "-", "-o", "/dev/null", "--http2-prior-knowledge", f"http://127.0.0.1:{node.http_port}/v1/traces"],
+            capture_output=True, text=True, timeout=20)
+        dates += [line.split(": ", 1)[1].strip() for line in done.stdout.splitlines() if line.lower().startswith("date: ")]
+        dates.append(node.http("/healthz")[2]["date"])
+        assert len(dates) == 7
+        for date in dates:
+            moment = email.utils.parsedate_to_datetime(date)
+            assert date.endswith(" GMT") and abs(moment.timestamp() - time.time()) < 30
 
 
 def test_chunks_and_pipelines(gateway, backend, rng):
@@ -541,6 +604,7 @@ def test_metrics_and_logs_without_a_pipeline_are_refused(gateway, backend):
     with gateway([backend()]) as node, RawHTTP1(node.http_port) as http, RawClient(node.port) as client:
         assert http.post(b"", "/v1/metrics").status == 404
         assert http.post(b"", "/v1/logs").status == 404
+        assert http.post(b"", "/v1development/profiles").status == 404
         for service in ("metrics.v1.MetricsService", "logs.v1.LogsService", "profiles.v1development.ProfilesService"):
             assert client.call(f"/opentelemetry.proto.collector.{service}/Export").code == grpc.StatusCode.UNIMPLEMENTED
 

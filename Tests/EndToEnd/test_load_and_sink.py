@@ -1,59 +1,18 @@
 """`tailgate load` and `tailgate sink`: against each other, against real backends and clients, and around a gateway."""
 
-import contextlib
 import json
-import signal
-import subprocess
 
 import grpc
 import pytest
 
 from harness import spans
 from harness.backend import fail
+from harness.certificates import Authority
 from harness.clients import RawClient
-from harness.gateway import ALWAYS, ERRORS, binary, otlp
+from harness.gateway import ALWAYS, ERRORS, otlp
 from harness.ports import free_port
 from harness.program import tailgate
-
-
-class Sink:
-    """A running `tailgate sink`; `report` is what it says at the end."""
-
-    def __init__(self, *options):
-        self.port = free_port()
-        self.endpoint = f"127.0.0.1:{self.port}"
-        self.process = subprocess.Popen(
-            [binary(), "sink", "--listen", self.endpoint, "--json", "--report-every", "0", *options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        line = self.process.stderr.readline()
-        assert f"listening on {self.endpoint}" in line, line
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        output, errors = self.process.communicate(timeout=15)
-        assert self.process.returncode == 0, errors
-        return json.loads(output)
-
-
-@contextlib.contextmanager
-def sink(*options):
-    made = Sink(*options)
-    try:
-        yield made
-    finally:
-        made.process.kill()
-        made.process.wait()
-
-
-def load(port, *options):
-    """Runs `tailgate load` and returns its report."""
-    result = tailgate("load", "--endpoint", f"127.0.0.1:{port}", "--json", *options, timeout=60)
-    assert result.returncode == 0, result.output
-    return json.loads(result.stdout)
+from harness.traffic import load, sink
 
 
 def test_load_against_a_real_backend(backend):
@@ -112,6 +71,61 @@ def test_load_tries_again(backend):
     report = load(store.port, "--rate", "2000", "--seconds", "2", "--spans-per-request", "100")
     assert report["retried"] >= 3
     assert len(store.spans()) == report["accepted"]["spans"]
+
+
+def test_load_over_mutual_tls_against_sink(tmp_path):
+    """Load and sink show each other certificates; gzip inside."""
+    ca = Authority(tmp_path)
+    mine, its = ca.issue("load"), ca.issue("sink")
+    options = ["--cert-file", its.cert_file, "--key-file", its.key_file, "--client-ca-file", ca.file]
+    with sink("--spans-per-trace", "8", *map(str, options)) as receiver:
+        security = ["--ca-file", ca.file, "--cert-file", mine.cert_file, "--key-file", mine.key_file]
+        report = load(receiver.port, "--max", "--seconds", "2", "--gzip", *map(str, security))
+        assert report["settings"]["tls"] == "on" and report["connection_failures"] == 0
+        # Without a certificate of its own the load gets nowhere, and says why.
+        refused = tailgate(
+            "load", "--endpoint", f"https://127.0.0.1:{receiver.port}", "--ca-file", ca.file, "--rate", "1000", "--seconds", "1",
+            "--attempts", "2", timeout=60)
+        assert refused.returncode == 1 and "demands a certificate" in refused.output, refused.output
+        seen = receiver.stop()
+    assert seen["spans"] == report["accepted"]["spans"] > 10_000
+    assert seen["whole_traces"] == seen["traces"] and seen["incomplete_traces"] == 0
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "http-json"])
+def test_load_over_tls(gateway, backend, tmp_path, protocol):
+    """Against a gateway's own TLS, by name, and with ALPN as each protocol has it."""
+    ca = Authority(tmp_path / "certificates")
+    tls = ca.issue("gateway", hosts=["gateway.example"]).tls
+    changes = {"receivers": {"otlp": {"protocols": {"grpc": {"tls": tls}, "http": {"tls": tls}}}}}
+    with gateway([backend()], changes=changes, policies=ERRORS) as node:
+        port = node.port if protocol == "grpc" else node.http_port
+        security = ["--ca-file", ca.file, "--server-name-override", "gateway.example"]
+        report = load(port, "--protocol", protocol, "--rate", "5000", "--seconds", "2", *security)
+        assert node.settle()["accepted"] == report["accepted"]["spans"] > 5000
+        assert report["settings"]["protocol"] == protocol
+        wrong = tailgate(
+            "load", "--endpoint", f"127.0.0.1:{port}", "--protocol", protocol, "--ca-file", ca.file, "--rate", "1000", "--seconds", "1",
+            "--attempts", "2", timeout=60)
+        assert wrong.returncode == 1 and "certificate is for other names" in wrong.output, wrong.output
+        anybody = load(port, "--protocol", protocol, "--insecure-skip-verify", "--rate", "1000", "--seconds", "1")
+        assert anybody["accepted"]["spans"] > 0
+        node.settle()
+
+
+def test_tls_options_that_do_not_fit(tmp_path):
+    ca = Authority(tmp_path)
+    pair = ca.issue("one")
+    table = [
+        (["load", "--rate", "1", "--cert-file", pair.cert_file], "--cert-file and --key-file belong together"),
+        (["load", "--rate", "1", "--ca-file", "/nowhere.pem"], "error: --ca-file: cannot read /nowhere.pem: No such file"),
+        (["load", "--rate", "1", "--cert-file", pair.key_file, "--key-file", pair.key_file], "--cert-file: "),
+        (["sink", "--client-ca-file", ca.file], "--client-ca-file needs --cert-file and --key-file"),
+        (["sink", "--cert-file", pair.cert_file, "--key-file", ca.issue("two").key_file], "--key-file: the private key is not the one"),
+    ]
+    for arguments, words in table:
+        ran = tailgate(*arguments)
+        assert ran.returncode == 64 and words in ran.output, (arguments, ran.output)
 
 
 def test_load_without_a_receiver():

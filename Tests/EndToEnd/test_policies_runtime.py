@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from harness import spans
+from harness.certificates import Authority
 from harness.clients import RawClient
 from harness.gateway import ALWAYS, ERRORS, NEVER, check_ledger
 from harness.program import tailgate
@@ -193,6 +194,41 @@ def test_what_needs_a_restart_is_said(gateway, backend):
         assert post(node, "/v1/policies")[0] == 405 and node.http("/-/reload")[0] == 405
 
 
+def test_changed_guards_are_said_to_need_a_restart(gateway, backend, rng, tmp_path):
+    """TLS, credentials and bounds of listeners and exporters: named in the answer and in the log, without their values, and not in
+    force."""
+    ca = Authority(tmp_path / "certificates")
+    one, two = ca.issue("one"), ca.issue("two")
+    changes = {
+        "receivers": {"otlp": {"protocols": {"grpc": {"tls": one.tls, "auth": {"authenticator": "bearertokenauth"}}}}},
+        "extensions": {"bearertokenauth": {"token": "first-token"}},
+        "service": {"extensions": ["bearertokenauth"]},
+    }
+    with gateway([backend()], policies=ALWAYS, changes=changes) as node, RawClient(node.port, ca) as client:
+        grpc = node.config["receivers"]["otlp"]["protocols"]["grpc"]
+        grpc["tls"] = {**two.tls, "client_ca_file": str(ca.file)}
+        grpc["limits"] = {"max_connections": 7}
+        node.config["receivers"]["otlp"]["protocols"]["http"]["max_request_body_size"] = 5
+        node.config["extensions"]["bearertokenauth"]["token"] = "second-token"
+        node.config["exporters"]["otlp/a"]["headers"] = {"x-key": "third-token"}
+        write_config(node)
+        status, body = post(node)
+        below = "receivers.otlp.protocols"
+        keys = {
+            f"{below}.grpc.tls.cert_file", f"{below}.grpc.tls.key_file", f"{below}.grpc.tls.client_ca_file", f"{below}.grpc.limits",
+            f"{below}.http.max_request_body_size", "extensions.bearertokenauth.token", "exporters.otlp/a.headers",
+        }
+        assert status == 200 and set(json.loads(body)["needs_restart"]) == keys
+        lines = [line for line in node.log().splitlines() if "changed keys need a restart" in line]
+        assert len(lines) == 1 and all(key in lines[0] for key in keys)
+        assert set(policies(node)["reloads"]["needs_restart"]) == keys
+        assert "-token" not in body and "-token" not in node.log() and "-token" not in json.dumps(policies(node))
+        # What was in force still is.
+        client.must_export(spans.request(spans.trace(rng)), metadata=[("authorization", "Bearer first-token")])
+        assert not client.export(spans.request(spans.trace(rng)), metadata=[("authorization", "Bearer second-token")]).ok
+        node.settle()
+
+
 def test_reload_storm_under_load(gateway, backend, rng):
     """A thousand reloads while spans stream in: nothing is lost, nothing counted twice, and no column of the books moves but those
     of spans that were taken and decided."""
@@ -238,7 +274,8 @@ def test_reload_storm_under_load(gateway, backend, rng):
         assert all(d["lost"] == 0 and d["sent"] == ledger["sampled"] for d in ledger["destinations"].values())
         metrics = node.metrics()
         assert metrics.value("tailgate_refused_spans") == 0
-        assert metrics.value("tailgate_policy_reloads", result="ok") == done
+        # Now and then the watcher sees the file first.
+        assert done <= metrics.value("tailgate_policy_reloads", result="ok") <= 1000
         assert metrics.value("tailgate_policy_reloads", result="failed") == 0
         assert policies(node)["older_versions"] == []
     whole = {len(t) for t in store.traces().values()}

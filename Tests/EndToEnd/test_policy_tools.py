@@ -390,6 +390,9 @@ def test_record(node, tmp_path, rng):
     refused = tailgate("policy", "record", "--from", node.url, "--seconds", "3")
     assert refused.returncode == 69 and "404" in refused.stderr and refused.stdout == ""
     assert tailgate("policy", "record", "--seconds", "0").returncode == 64
+    assert tailgate("policy", "record", "--max-bytes", "5").returncode == 64
+    node.answers["/v1/record?seconds=2&max_bytes=4096"] = (200, b"{}\n")
+    assert tailgate("policy", "record", "--from", node.url, "--seconds", "2", "--max-bytes", "4096").stdout == "{}\n"
 
 
 def test_a_running_node_is_recorded_and_explains(gateway, tmp_path, rng):

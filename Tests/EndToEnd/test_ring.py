@@ -1,12 +1,9 @@
 """`tailgate ring`: who the members of a cluster are, and who owns a trace."""
 
 import json
-import shutil
-import subprocess
 
 import pytest
 
-from harness.ports import free_port, release
 from harness.program import tailgate
 from harness.wait import until
 
@@ -59,38 +56,6 @@ def test_wrong_usage(tmp_path):
         assert tailgate("ring", "--config", path, trace).returncode == 64
     wrong = tailgate("ring", "--config", configuration(tmp_path, {"statik": {}}))
     assert wrong.returncode == 64 and "did you mean `static`?" in wrong.output
-    # A node does not run it yet, and says so.
-    for command in ("run", "validate"):
-        result = tailgate(command, "--config", configuration(tmp_path, {"static": {"members": ["127.0.0.1:4319"]}}))
-        assert result.returncode == 64 and "the `cluster` extension is not in Tailgate yet" in result.output
-
-
-@pytest.fixture
-def dnsmasq():
-    """A real name server, without root: `dnsmasq(*records)` -> its address."""
-    program = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if program is None:
-        pytest.skip("no dnsmasq on this machine")
-    running, ports = [], []
-
-    def start(*records):
-        port = free_port()
-        ports.append(port)
-        running.append(
-            subprocess.Popen(
-                [program, "--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", f"--port={port}"]
-                + ["--listen-address=127.0.0.1", "--bind-interfaces", "--local=/example/", "--user=", "--pid-file="]
-                + [f"--{record}" for record in records],
-                stderr=subprocess.DEVNULL,
-            )
-        )
-        return f"127.0.0.1:{port}"
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(10)
-    release(*ports)
 
 
 def test_dns(tmp_path, dnsmasq):

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import statistics
 import threading
 import time
 
@@ -333,11 +334,12 @@ def client_hello(ca):
 
 @pytest.mark.slow
 def test_five_thousand_handshakes_stop_nobody(gateway, backend, rng, ca):
-    """One address opens 5,000 handshakes as fast as it can; another's new connections still get theirs."""
+    """One address opens 5,000 handshakes as fast as it can; another's new connections still get theirs, and connections that
+    exist hardly notice."""
     store = backend()
     hello = client_hello(ca)
     changes = receiver(tls=ca.issue("gateway").tls)
-    sent, slowest = [], 0.0
+    sent, handshakes, exports = [], [], []
     with gateway([store], policies=ALWAYS, changes=changes) as node:
         stopping, opened = threading.Event(), [0]
 
@@ -363,22 +365,34 @@ def test_five_thousand_handshakes_stop_nobody(gateway, backend, rng, ca):
                 one.close()
 
         attacker = threading.Thread(target=attack)
-        attacker.start()
-        try:
-            while opened[0] < 5000 and attacker.is_alive():
-                begin = time.monotonic()
-                with secure(node.port, ca) as connection:
-                    assert connection.selected_alpn_protocol() == "h2"
-                slowest = max(slowest, time.monotonic() - begin)
-                trace = spans.trace(rng)
-                with RawClient(node.port, ca) as client:
-                    client.must_export(spans.request(trace))
-                sent += trace
-        finally:
-            stopping.set()
-            attacker.join()
+        with RawClient(node.port, ca) as known:
+            known.must_export(spans.request([]))
+            attacker.start()
+            try:
+                while opened[0] < 5000 and attacker.is_alive():
+                    begin = time.monotonic()
+                    with secure(node.port, ca) as connection:
+                        assert connection.selected_alpn_protocol() == "h2"
+                    handshakes.append(time.monotonic() - begin)
+                    trace = spans.trace(rng)
+                    with RawClient(node.port, ca) as client:
+                        client.must_export(spans.request(trace))
+                    sent += trace
+                    for _ in range(5):
+                        trace = spans.trace(rng)
+                        begin = time.monotonic()
+                        known.must_export(spans.request(trace))
+                        exports.append(time.monotonic() - begin)
+                        sent += trace
+            finally:
+                stopping.set()
+                attacker.join()
         assert opened[0] == 5000
-        assert sent and slowest < 1.0, f"an honest handshake took {slowest:.2f} s beside the attack"
+        print(
+            f"beside 5000 handshakes: honest handshake median {statistics.median(handshakes) * 1000:.1f} ms, max"
+            f" {max(handshakes) * 1000:.0f} ms ({len(handshakes)}); request median {statistics.median(exports) * 1000:.1f} ms, max"
+            f" {max(exports) * 1000:.0f} ms ({len(exports)})")
+        assert max(handshakes) < 1.0 and max(exports) < 1.0
     store.assert_exactly(sent)
 
 

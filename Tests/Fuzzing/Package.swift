@@ -16,10 +16,19 @@ let house: [SwiftSetting] = [
     .unsafeFlags(["-sanitize=fuzzer"]),
 ]
 
+/// What feeds the house is not what is to be covered.
+let plain: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
 let package = Package(
     name: "tailgate-fuzzing",
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
@@ -27,11 +36,14 @@ let package = Package(
     targets: [
         .target(
             name: "CShims", path: "Sources/CShims",
-            linkerSettings: [.linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc")]),
+            linkerSettings: [
+                .linkedLibrary("nghttp2"), .linkedLibrary("z"), .linkedLibrary("jemalloc"), .linkedLibrary("crypt"),
+            ]),
         .target(name: "CRE2", path: "Sources/CRE2", linkerSettings: [.linkedLibrary("re2")]),
         .target(name: "NativeCore", dependencies: ["CShims", "CRE2"], path: "Sources/NativeCore", swiftSettings: house),
         .target(name: "OTLP", path: "Sources/OTLP", swiftSettings: house),
         .target(name: "ConfigTree", path: "Sources/ConfigTree", swiftSettings: house),
+        .target(name: "ReportText", path: "Sources/ReportText", swiftSettings: house),
         .target(name: "Telemetry", path: "Sources/Telemetry", swiftSettings: house),
         .target(
             name: "Sampling",
@@ -43,32 +55,39 @@ let package = Package(
             name: "Delivery",
             dependencies: ["OTLP", "Telemetry", .product(name: "DequeModule", package: "swift-collections")],
             path: "Sources/Delivery", swiftSettings: house),
+        .target(name: "Cluster", dependencies: ["OTLP"], path: "Sources/Cluster", swiftSettings: house),
         .target(
             name: "Transport",
             dependencies: [
-                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery",
+                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery", "Cluster",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Transport", swiftSettings: house),
         .target(
             name: "Gateway",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
-                .product(name: "Yams", package: "Yams"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/Gateway", swiftSettings: house),
+        .target(
+            name: "PolicyTools", dependencies: ["NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],
+            path: "Sources/PolicyTools", swiftSettings: house),
         .target(name: "CFuzzer", path: "Targets/CFuzzer"),
-        .executableTarget(
-            name: "Fuzz",
+        .target(
+            name: "FuzzTargets",
             dependencies: [
-                "CFuzzer", "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport", "Gateway",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Transport", "Gateway", "PolicyTools",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            path: "Targets/Fuzz",
+            path: "Targets/FuzzTargets", swiftSettings: plain),
+        .executableTarget(
+            name: "Fuzz", dependencies: ["CFuzzer", "FuzzTargets"], path: "Targets/Fuzz",
             swiftSettings: [.swiftLanguageMode(.v6), .enableExperimentalFeature("Lifetimes")]),
     ],
     cxxLanguageStandard: .cxx17

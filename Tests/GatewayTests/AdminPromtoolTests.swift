@@ -60,6 +60,7 @@ import Testing
             DestinationIdentity(name: "file"),
         ]
         settings.memoryLimiter = "memory_limiter"
+        settings.peerStates = ["serving", "unreachable"]
         settings.hasFDLimit = statistics.maxFDs != nil
         settings.hasVirtualMemoryLimit = true
         guard let node = try? NodeMetrics(settings) else { return [] }

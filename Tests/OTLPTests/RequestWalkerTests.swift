@@ -237,6 +237,33 @@ import Testing
         #expect(flag == true && number == 1.5)
     }
 
+    /// What is left of a request when others' spans are gone: records, bytes and hits agree.
+    @Test func keepingSomeRecordsKeepsTheirHits() throws {
+        let walker = RequestWalker(
+            keys: HashKeys(3, 4), interest: AttributeInterest(spanNames: [Array("n".utf8)], resourceNames: []))
+        let spans = (1...5).map { number in
+            Encode.span(
+                trace: UInt8(number), number % 2 == 0 ? [] : Encode.attribute(9, "n", Encode.varint(3, UInt64(number))))
+        }
+        let body = Encode.request(spans: spans)
+        let whole = try walk(body, walker)
+        #expect(whole.spanHits.map(\.record) == [0, 2, 4])
+        var part = whole
+        part.keep { $0 >= 2 }
+        #expect(part.records.map(\.traceID) == whole.records[2...].map(\.traceID))
+        #expect(part.spanHits.map(\.record) == [0, 2])
+        #expect(part.spanBytes == part.records.reduce(0) { $0 + Int($1.length) })
+        #expect(part.rejected.total == 0)
+        // Another walk of the same body, brought down to the same records.
+        var again = whole
+        again.keepThose(of: part.records)
+        #expect(again.records.map(\.range) == part.records.map(\.range) && again.spanHits.map(\.record) == [0, 2])
+        again.keepThose(of: part.records)
+        #expect(again.records.count == 3)
+        again.keepThose(of: [])
+        #expect(again.records.isEmpty && again.spanHits.isEmpty && again.spanBytes == 0)
+    }
+
     @Test func negativeIntegers() throws {
         let walker = RequestWalker(
             keys: HashKeys(3, 4),

@@ -154,12 +154,29 @@ import Testing
         #expect(
             text == """
                 {"accepted":1234567,"buffered":17,"not_sampled":1000000,"dropped":50,\
-                "sampled":234500,"destinations":{"a\\"b\\u000a":{"queued":500,"sent":233990,\
+                "sampled":234500,"forwarded":0,"handed_off":0,"held":0,"from_peers":0,"destinations":{"a\\"b\\u000a":{"queued":500,"sent":233990,\
                 "lost":10,"lost_by_reason":{"queue_full":9,"permanent":1},"difference":0},\
                 "jaeger":{"queued":234500,"sent":0,"lost":0,"lost_by_reason":{},\
                 "difference":0}},"difference":0}
 
                 """)
+    }
+
+    @Test func whatGoesToPeers() {
+        var cells = LedgerCells(destinationCount: 0)
+        cells.accepted = 100
+        cells.fromPeers = 40
+        cells.buffered = 10
+        cells.notSampled = 20
+        cells.forwarded = 50
+        cells.handedOff = 15
+        cells.held = 5
+        let ledger = Ledger(workers: [cells, cells], destinationNames: [])
+        #expect(ledger.difference == 0 && ledger.accepted == 200 && ledger.fromPeers == 80)
+        #expect(ledger[.forwarded] == 100 && ledger[.handedOff] == 30 && ledger[.held] == 10)
+        #expect(ledger.summary().contains("  held for peers             10"), "\(ledger.summary())")
+        cells.held = 4
+        #expect(Ledger(workers: [cells], destinationNames: []).difference == 1)
     }
 
     @Test func summary() {

@@ -72,6 +72,28 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
         #expect(try caller.post(HTTPCaller.json + "content-encoding: gzip\n", gzip(Array(jsonSpan.utf8))).status == 200)
     }
 
+    /// `compression_algorithms`: what is not among them is refused, bodies as they are too.
+    @Test func fewerCodings() throws {
+        let node = Node(try makeHTTPPlan { $0.listeners[0].http?.codings = [.gzip] })
+        let caller = try HTTPCaller(node)
+        #expect(try caller.post(HTTPCaller.protobuf + "content-encoding: gzip\n", gzip(request)).status == 200)
+        for (field, name) in [("content-encoding: deflate\n", "deflate"), ("content-encoding: identity\n", "identity"), ("", "identity")] {
+            let answer = try caller.post(HTTPCaller.json + field, Array(jsonSpan.utf8))
+            #expect(answer.status == 415 && answer.fields["accept-encoding"] == "gzip")
+            #expect(answer.text.contains("content-encoding \(name) is not supported; gzip are"), "\(answer.text)")
+        }
+        #expect(node.ledger.accepted == 1)
+    }
+
+    /// `response_headers` go with every answer, those to rubbish too.
+    @Test func ownFields() throws {
+        let node = Node(try makeHTTPPlan { $0.listeners[0].http?.responseFields = [HTTPField(name: "x-site", value: "a b")] })
+        let caller = try HTTPCaller(node)
+        #expect(try caller.post(HTTPCaller.protobuf, request).fields["x-site"] == "a b")
+        #expect(try caller.post(HTTPCaller.json, [1]).fields["x-site"] == "a b")
+        #expect(try caller.call("hello, world\n\n").fields["x-site"] == "a b")
+    }
+
     @Test func partialSuccess() throws {
         let node = Node(try makeHTTPPlan())
         let caller = try HTTPCaller(node)
@@ -139,6 +161,7 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
         #expect(answer.status == refused.status && answer.fields["content-type"] == refused.contentType)
         #expect(answer.body.isEmpty == false)
         #expect((answer.fields["connection"] == "close") == refused.closes)
+        #expect(answer.fields["date"]?.hasSuffix(" GMT") == true, "RFC 9110 §6.6.1")
         if let (name, value) = refused.field { #expect(answer.fields[name] == value) }
         #expect(node.refused(refused.reason) == 1 && node.ledger.accepted == 0)
         #expect(node.worker.cells.value(of: node.plan.metrics.ingress.streams) == 0 || refused.closes)

@@ -155,7 +155,7 @@ final class Node {
     /// `accept`, its answer as values.
     func accept(_ message: [UInt8], encoding: GRPCEncoding = .identity) -> Result<SpanRejectionCounts, RequestRefusal> {
         do throws(RequestRefusal) {
-            return .success(try worker.accept(body: [0, 0, 0, 0, 0] + message, payloadStart: 5, form: BodyForm(encoding), receiver: 0))
+            return .success(try worker.accept(body: [0, 0, 0, 0, 0] + message, payloadStart: 5, form: BodyForm(encoding), receiver: 0).rejected)
         } catch {
             return .failure(error)
         }
@@ -168,8 +168,8 @@ final class Node {
     }
 }
 
-func gzip(_ bytes: [UInt8]) -> [UInt8] {
-    var deflater = Deflater()
+func gzip(_ bytes: [UInt8], level: Int32 = 1) -> [UInt8] {
+    var deflater = Deflater(level: level)
     return deflater.gzip(bytes.span)
 }
 

@@ -162,6 +162,48 @@ import Testing
         #expect(node.ledger.accepted == 0 && node.ledger.difference == 0)
     }
 
+    /// Spans that all carry one long text compress beyond the ratio, and are taken below the floor.
+    @Test func whatCompressesVeryWellIsNoBomb() throws {
+        let floor = ServerLimits().inflationFloor
+        func body(_ bytes: Int) -> (message: [UInt8], spans: Int) {
+            let one = Encode.span(trace(1), filler: 60_000)
+            let spans = bytes / one.count
+            return (Encode.request(Array(repeating: one, count: spans)), spans)
+        }
+        let node = Node(try makePlan())
+        let (below, spans) = body(floor - (1 << 20))
+        let packed = gzip(below, level: 9)
+        #expect(below.count < floor && below.count > packed.count * 200)
+        _ = try node.accept(packed, encoding: .gzip).get()
+        #expect(node.ledger.accepted == spans)
+        let (above, _) = body(floor + (1 << 20))
+        guard case .failure(let refusal) = node.accept(gzip(above, level: 9), encoding: .gzip) else {
+            Issue.record("taken")
+            return
+        }
+        #expect(refusal.reason == .inflatedTooLarge && refusal.endsConnection && refusal.message.contains("`limits.max_inflation_ratio`"))
+        // The same message less well compressed is no bomb, wherever its floor.
+        _ = try node.accept(above).get()
+        #expect(node.ledger.difference == 0)
+    }
+
+    /// A message that would not fit into memory is refused while it is inflated, and may come again.
+    @Test func inflatingStopsWhereMemoryEnds() throws {
+        let node = Node(try makePlan(memoryLimit: 64 << 20))
+        let packed = gzip(Encode.request(Array(repeating: Encode.span(trace(1), filler: 60_000), count: 100)), level: 9)
+        let room = node.plan.memory.roomBytes
+        node.plan.memory.mappedChanged(by: room - (1 << 20))
+        #expect(node.plan.memory.roomBytes == 1 << 20)
+        guard case .failure(let refusal) = node.accept(packed, encoding: .gzip) else {
+            Issue.record("taken")
+            return
+        }
+        #expect(refusal.reason == .memory && refusal.status == .unavailable && refusal.retryAfter != nil && !refusal.endsConnection)
+        node.plan.memory.mappedChanged(by: (1 << 20) - room)
+        _ = try node.accept(packed, encoding: .gzip).get()
+        #expect(node.ledger.accepted == 100 && node.ledger.difference == 0)
+    }
+
     @Test func malformedSpansAreLeftOutAndCounted() throws {
         let node = Node(try makePlan())
         let good = Encode.span(trace(1), milliseconds: 2000)

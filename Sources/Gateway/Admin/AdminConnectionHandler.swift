@@ -112,6 +112,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
         closeIfLate(limits.writeTimeout, context)
         let keepAlive = request.isKeepAlive
         var headers: HTTPHeaders = [
+            "date": HTTPDate.text(Int64(Date().timeIntervalSince1970)),
             "content-type": response.contentType,
             "content-length": "\(response.body.count)",
             "cache-control": "no-store",
@@ -148,6 +149,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     ) {
         deadline?.cancel()
         let headers: HTTPHeaders = [
+            "date": HTTPDate.text(Int64(Date().timeIntervalSince1970)),
             "content-type": response.contentType, "cache-control": "no-store", "connection": "close",
         ]
         let head = HTTPResponseHead(

@@ -14,6 +14,8 @@ package struct AdminSources: Sendable {
     package var isHealthy: @Sendable () -> Bool
     /// The pages about policies; nil: there are none.
     var policies: PolicyPages?
+    /// The page about the cluster; nil: the node is alone.
+    var cluster: ClusterPages?
 
     package init(
         metrics: (@Sendable (ExpositionFormat) async -> [UInt8])?,
@@ -38,6 +40,7 @@ package struct AdminPages: AdminResponder {
     package func answer(_ request: AdminRequest) async -> AdminResponse {
         guard let page = page(at: request.path) else {
             if let answer = await sources.policies?.answer(request) { return answer }
+            if let answer = await sources.cluster?.answer(request) { return answer }
             return AdminResponse(status: 404, text: "404 page not found")
         }
         guard request.method == "GET" || request.method == "HEAD" else {
@@ -85,6 +88,7 @@ package struct AdminPages: AdminResponder {
         lines.append("/healthz  200 while the process works")
         lines.append("/readyz   200 while the node takes requests")
         if sources.policies != nil { lines += PolicyPages.index }
+        if sources.cluster != nil { lines += ClusterPages.index }
         return AdminResponse(text: lines.joined(separator: "\n"))
     }
 }

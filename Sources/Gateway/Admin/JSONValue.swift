@@ -7,6 +7,8 @@ enum JSONValue {
     case text(String)
     case list([JSONValue])
     case object([(String, JSONValue)])
+    /// JSON already.
+    case written([UInt8])
 
     /// Nil becomes null.
     static func text(_ text: String?) -> JSONValue { text.map { .text($0) } ?? .null }
@@ -32,6 +34,7 @@ enum JSONValue {
                 Self.write("\(value)", to: &out)
             }
         case .text(let text): Self.write(text, to: &out)
+        case .written(let bytes): out += bytes
         case .list(let items):
             out.append(UInt8(ascii: "["))
             for (index, item) in items.enumerated() {

@@ -15,6 +15,7 @@ struct PolicyPages: Sendable {
     let recorder: Recorder
     let scrape: Scrape
     let memory: NodePlanner.PolicyMemory
+    var cluster: ClusterPages?
 
     /// What a page is for, for the index.
     static let index = [
@@ -22,7 +23,7 @@ struct PolicyPages: Sendable {
         "/v1/traces/ID    why a trace was kept or not, as JSON",
         "/v1/shadow       what the shadow policies would have done, as JSON",
         "/v1/record       a sample of whole traces, kept or not, as OTLP JSON lines (?seconds=10&max_bytes=16777216)",
-        "/-/reload        POST: read the configuration again",
+        "/-/reload        POST: read the configuration again (?cluster=true: on all nodes)",
     ]
 
     private static let tracePrefix = "/v1/traces/"
@@ -58,7 +59,36 @@ struct PolicyPages: Sendable {
     // MARK: reload
 
     private func reload(_ request: AdminRequest) async -> AdminResponse {
-        let outcome = await reloader.reload("POST /-/reload")
+        let isForAll = request.query["cluster"] == "true"
+        if isForAll, cluster == nil { return Self.problem(409, "this node is alone: `extensions.cluster` is not in use") }
+        let own = Self.answer(await reloader.reload("POST /-/reload"), request)
+        guard isForAll, let cluster else { return own }
+        let peers = await cluster.cluster.reloadPeers()
+        let body = JSONValue.object([
+            ("node", .written(own.body.filter { $0 != UInt8(ascii: "\n") })),
+            (
+                "peers",
+                .list(
+                    peers.map { peer, outcome in
+                        .object([
+                            ("address", .text(peer)), ("result", .text(outcome.isGood ? "ok" : "failed")),
+                            ("says", .text(outcome.text)),
+                        ])
+                    })
+            ),
+        ])
+        let isGood = peers.allSatisfy { $0.outcome.isGood }
+        return AdminResponse(
+            status: own.status == 200 && !isGood ? 502 : own.status, contentType: AdminResponse.json, body: body.line)
+    }
+
+    /// What a peer that asked for a reload is told.
+    func reloadForPeer() async -> PeerReload {
+        let answer = Self.answer(await reloader.reload("a peer"), AdminRequest(path: "/-/reload"))
+        return PeerReload(isGood: answer.status == 200, text: String(decoding: answer.body.dropLast(), as: UTF8.self))
+    }
+
+    private static func answer(_ outcome: ReloadOutcome, _ request: AdminRequest) -> AdminResponse {
         switch outcome {
         case .installed(let version, let hash, let keys): return Self.done("reloaded", version, hash, keys)
         case .unchanged(let version, let hash, let keys): return Self.done("unchanged", version, hash, keys)
@@ -259,19 +289,22 @@ struct PolicyPages: Sendable {
         guard let traceID = TraceID(hex: text) else {
             return Self.problem(400, "a trace id is 32 hex digits")
         }
+        let node = await cluster?.owner(of: traceID)
         let owner = Int(Shard.number(of: plan.hashKeys.hash(traceID), among: UInt64(workers.count)))
         let found = try? await workers[owner].run { parts -> (TraceExplanation, String?)? in
             let worker = parts.server.worker
             return worker.explain(traceID).map { ($0, $0.decidedBy.flatMap { worker.policyName($0) }) }
         }
         guard let (explanation, decidedBy) = found ?? nil else {
-            let body = JSONValue.object([("trace_id", .text("\(traceID)")), ("state", .text("unknown"))])
+            var members: [(String, JSONValue)] = [("trace_id", .text("\(traceID)")), ("state", .text("unknown"))]
+            if let node { members.append(("owner", .text(node))) }
+            let body = JSONValue.object(members)
             return AdminResponse(status: 404, contentType: AdminResponse.json, body: body.line)
         }
-        return AdminResponse(contentType: AdminResponse.json, body: json(explanation, decidedBy).line)
+        return AdminResponse(contentType: AdminResponse.json, body: json(explanation, decidedBy, node).line)
     }
 
-    private func json(_ trace: TraceExplanation, _ decidedBy: String?) -> JSONValue {
+    private func json(_ trace: TraceExplanation, _ decidedBy: String?, _ node: String?) -> JSONValue {
         let offset = Self.wallOffset
         func time(_ moment: Int64?) -> JSONValue {
             .text(moment.map { GoTime.timestamp(nanosecondsSince1970: ($0 + offset) / 1_000_000 * 1_000_000) })
@@ -295,6 +328,7 @@ struct PolicyPages: Sendable {
             ("policies", .list(trace.policies.map(Self.json))), ("late_spans", .integer(trace.lateSpans)),
             ("destinations", .list(isSampled ? plan.destinationNames.map { .text($0) } : [])),
         ]
+        if let node { members.append(("owner", .text(node))) }
         if trace.isTooLarge { members.append(("too_large", .bool(true))) }
         if trace.isEarly { members.append(("decided_early", .bool(true))) }
         if trace.spans == nil { members.append(("note", .text("only the decision is still remembered"))) }

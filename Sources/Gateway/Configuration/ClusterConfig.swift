@@ -1,14 +1,10 @@
 package import Cluster
 internal import ConfigTree
+package import Transport
 
 /// `extensions.cluster`: how this node and its peers find each other. An extension of Tailgate's own.
 package struct ClusterConfig: Sendable, Equatable {
     package static let type = "cluster"
-    /// Why `run` and `validate` refuse the extension. The one place that says so: it goes when nodes run the cluster, and `cluster`
-    /// comes under `ComponentKind.supported`.
-    package static let notRunning =
-        "the `cluster` extension is not in Tailgate yet: a node would not find its peers; leave it out to run (`tailgate ring` reads it)"
-
     package var id = ComponentID(type: Self.type)
     /// Where spans from peers, hand-overs and health come in. An empty host means all interfaces.
     package var listen: NetworkAddress
@@ -23,6 +19,12 @@ package struct ClusterConfig: Sendable, Equatable {
     package var compression = GRPCCompression.none
     /// By address; who is not in here has 1. Should be the same on all nodes.
     package var weights: [String: UInt8] = [:]
+    /// Of `listen`: one `tls` block serves for both sides. `auth` is asked of peers, and shown to them.
+    package var guards = ListenerGuardsConfig()
+    /// Of connections to peers; nil: plain text.
+    package var peerTLS: TLSSettings?
+
+    package var auth: AuthReference? { guards.auth }
 
     package enum Resolver: Sendable, Equatable {
         /// Never empty.
@@ -64,8 +66,11 @@ extension ClusterConfig {
         let compression = reader.oneOf("compression", default: GRPCCompression.none)
         var weights: [String: UInt8] = [:]
         if var section = reader.map("weights") { weights = Self.readWeights(&section, resolver) }
-        reader.notSupported(["tls"], because: "nodes talk to each other in plain text; leave the key out")
-        reader.notSupported(["auth"], because: "every node that can connect is believed; leave the key out")
+        let tls = TLSConfig.peers(&reader)
+        var guards = ListenerGuardsConfig()
+        guards.tls = tls?.server
+        guards.auth = AuthReference.read(&reader)
+        if var section = reader.map("limits") { guards.limits = ListenerLimitsConfig(&section) }
         reader.finish()
         let (handover, overflow) = bandwidth.multipliedReportingOverflow(by: Int(drainTimeout / Self.second))
         if !overflow, handover < Self.smallestHandover {
@@ -82,6 +87,8 @@ extension ClusterConfig {
         self.drainTimeout = drainTimeout
         self.compression = compression
         self.weights = weights
+        self.guards = guards
+        peerTLS = tls?.client
     }
 
     private static func readListen(_ reader: inout ConfigReader) -> NetworkAddress? {

@@ -44,7 +44,7 @@ enum ComponentKind: String {
         case .receiver: ["otlp"]
         case .processor: ["tail_sampling", "batch", "memory_limiter"]
         case .exporter: ["otlp", "otlp_grpc", "jaeger", "tempo", "file", "debug"]
-        case .extension: ["health_check", "bearertokenauth", "bearer_token_auth", "basicauth", "basic_auth"]
+        case .extension: ["health_check", "bearertokenauth", "bearer_token_auth", "basicauth", "basic_auth", ClusterConfig.type]
         }
     }
 
@@ -109,7 +109,6 @@ enum ComponentKind: String {
 
     /// Why a component of this type can't be used.
     func explain(unsupported type: String) -> String {
-        if self == .extension, type == ClusterConfig.type { return ClusterConfig.notRunning }
         let tailgate = "\(rawValue)s in Tailgate: \(supported.joined(separator: ", "))"
         if collectorOnly.contains(type) {
             return "the Collector's \(rawValue) `\(type)` is not in Tailgate yet; \(tailgate)"

@@ -87,6 +87,7 @@ struct Components {
     enum Extension {
         case healthCheck(HealthCheckConfig)
         case auth(AuthExtensionConfig)
+        case cluster(ClusterConfig)
     }
 
     var extensions: [Defined<Extension>] = []
@@ -102,8 +103,11 @@ struct Components {
         }
         exporters = Self.section(.exporter, &reader) { ExporterConfig($0, &$1) }
         extensions = Self.section(.extension, &reader) { id, settings in
-            id.type == "health_check"
-                ? .healthCheck(HealthCheckConfig(id, &settings)) : .auth(AuthExtensionConfig(id, &settings))
+            switch id.type {
+            case "health_check": .healthCheck(HealthCheckConfig(id, &settings))
+            case ClusterConfig.type: ClusterConfig(id, &settings).map { .cluster($0) }
+            default: .auth(AuthExtensionConfig(id, &settings))
+            }
         }
     }
 
@@ -128,9 +132,6 @@ struct Components {
             }
             guard kind.supported.contains(id.type) else {
                 section.problems.error(kind.explain(unsupported: id.type), at: entry.keyPosition, keyPath: path)
-                if kind == .extension, id.type == ClusterConfig.type, var settings = section.map(entry.key) {
-                    _ = ClusterConfig(id, &settings)
-                }
                 defined.append(Defined(id: id, config: nil, keyPosition: entry.keyPosition, keyPath: path))
                 continue
             }

@@ -93,7 +93,7 @@ extension GRPCClientConfig {
             &reader, scheme: lower.hasPrefix("http://") ? .plain : lower.hasPrefix("https://") ? .secure : .open)
         auth = AuthReference.read(&reader)
         readCompression(&reader)
-        if var section = reader.map("headers") { readHeaders(&section) }
+        if var section = reader.map("headers") { headers = HeaderConfig.read(&section) }
         if var section = reader.map("keepalive") {
             var settings = GRPCClientKeepalive()
             settings.time = max(10_000_000_000, section.optionalDuration("time") ?? settings.time)
@@ -123,8 +123,12 @@ extension GRPCClientConfig {
         }
         reader.notSupported(["compression_params"], because: "gzip's level is 1, the fastest; leave the key out")
     }
+}
 
-    private mutating func readHeaders(_ reader: inout ConfigReader) {
+extension HeaderConfig {
+    /// Reads a map of header names and values; whatever is wrong with one is reported, and it is left out.
+    static func read(_ reader: inout ConfigReader) -> [HeaderConfig] {
+        var headers: [HeaderConfig] = []
         for entry in reader.keys {
             let name = entry.key.lowercased()
             guard let value = reader.secret(entry.key)?.revealed else { continue }
@@ -143,6 +147,7 @@ extension GRPCClientConfig {
                 headers.append(HeaderConfig(name: name, value: value))
             }
         }
+        return headers
     }
 }
 

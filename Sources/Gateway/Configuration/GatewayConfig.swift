@@ -15,6 +15,8 @@ package struct GatewayConfig: Sendable, Equatable {
     package var telemetry: TelemetryConfig
     /// The authenticators that `service.extensions` names.
     package var authenticators: [AuthExtensionConfig] = []
+    /// Nil: the node is alone.
+    package var cluster: ClusterConfig?
     /// `service.shutdown_timeout`, a key of Tailgate's own: how long after the last decision the queues may take to
     /// empty before a stopping node gives up and counts the rest as lost. Default 30 s.
     package var shutdownTimeout: Int64
@@ -28,10 +30,11 @@ package struct GatewayConfig: Sendable, Equatable {
         self.shutdownTimeout = shutdownTimeout
     }
 
-    /// How long a node may take from SIGTERM to its end, nanoseconds: windows, queues, and five seconds for clients to leave
+    /// How long a node may take from SIGTERM to its end, nanoseconds: windows or hand-off, queues, and five seconds for clients to leave
     /// and for everything to close.
     package var longestStop: Int64 {
-        let (sum, overflow) = pipeline.tailSampling.drainTimeout.addingReportingOverflow(shutdownTimeout)
+        let windows = max(pipeline.tailSampling.drainTimeout, cluster?.drainTimeout ?? 0)
+        let (sum, overflow) = windows.addingReportingOverflow(shutdownTimeout)
         return overflow || sum > .max - 5_000_000_000 ? .max : sum + 5_000_000_000
     }
 }

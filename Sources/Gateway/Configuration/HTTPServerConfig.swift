@@ -1,4 +1,5 @@
 internal import ConfigTree
+package import Transport
 
 /// `protocols.http` of an OTLP receiver.
 package struct HTTPServerConfig: Sendable, Equatable {
@@ -22,6 +23,10 @@ package struct HTTPServerConfig: Sendable, Equatable {
     package var idleTimeout: Int64 = 60_000_000_000
     /// False: every HTTP/1.1 connection is closed after one answer.
     package var keepsAlive = true
+    /// `compression_algorithms`: what bodies may be compressed with, `""` standing for those that are not. All by default.
+    package var codings = ContentCoding.allCases
+    /// `response_headers`: what every answer carries besides its own.
+    package var responseHeaders: [HeaderConfig] = []
     /// `tls`, `auth` and `limits`.
     package var guards = ListenerGuardsConfig()
 
@@ -64,13 +69,41 @@ extension HTTPServerConfig {
                 "`include_metadata: true` is not in Tailgate yet: client metadata is not passed on",
                 key: "include_metadata")
         }
+        codings = Self.codings(&reader)
+        if var section = reader.map("response_headers") {
+            for entry in section.keys where ["date", "vary"].contains(entry.key.lowercased()) {
+                section.problems.error(
+                    "Tailgate sets the header `\(clipped(entry.key))` itself; leave it out", at: entry.keyPosition,
+                    keyPath: section.keyPath)
+            }
+            responseHeaders = HeaderConfig.read(&section)
+        }
         guards = ListenerGuardsConfig(&reader, protocols: ["h2", "http/1.1"])
         reader.notSupported(["middlewares"], because: "leave the key out")
-        reader.notSupported(
-            ["compression_algorithms"], because: "gzip, deflate and uncompressed bodies are taken; leave the key out")
-        reader.notSupported(["response_headers"], because: "leave the key out")
         reader.notSupported(["profiles_url_path"], because: "profiles are not taken; leave the key out")
         reader.finish()
+    }
+}
+
+extension HTTPServerConfig {
+    /// Names that the Collector knows and Tailgate has no library for.
+    private static let foreignCodings = ["zstd", "snappy", "x-snappy-framed", "lz4"]
+
+    /// Reads `compression_algorithms`. As in the Collector an empty list is all, and `""` stands for bodies as they are.
+    private static func codings(_ reader: inout ConfigReader) -> [ContentCoding] {
+        let placed = reader.placedStrings("compression_algorithms")
+        var named: Set<ContentCoding> = []
+        for item in placed {
+            if let coding = ContentCoding(headerValue: Array(item.text.utf8)[...]) {
+                named.insert(coding)
+            } else {
+                let isForeign = foreignCodings.contains(item.text)
+                reader.problems.error(
+                    "`\(clipped(item.text))` is \(isForeign ? "not in Tailgate" : "no compression"); allowed: \"\", gzip, zlib, deflate",
+                    at: item.position, keyPath: item.keyPath)
+            }
+        }
+        return placed.isEmpty ? ContentCoding.allCases : ContentCoding.allCases.filter(named.contains)
     }
 }
 

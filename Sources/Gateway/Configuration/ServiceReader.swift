@@ -19,6 +19,8 @@ struct ServiceReader {
         if healthChecks.count > 1 {
             service.error("several health_check extensions are not in Tailgate yet; keep one", key: "extensions")
         }
+        let clusters: [ClusterConfig] = extensions.compactMap { if case .cluster(let config)? = $0.config { config } else { nil } }
+        if clusters.count > 1 { service.error("a node is in one cluster; keep one of them", key: "extensions") }
         reportUnused(components.extensions, extensions.map(\.id), "service.extensions")
         var telemetry = TelemetryConfig()
         if var section = service.map("telemetry") { telemetry = TelemetryConfig(&section) }
@@ -29,23 +31,29 @@ struct ServiceReader {
         let authenticators: [AuthExtensionConfig] = extensions.compactMap {
             if case .auth(let config)? = $0.config { config } else { nil }
         }
-        checkReferences(pipeline, passThrough, telemetry, extensions.map(\.id), authenticators)
+        checkReferences(pipeline, passThrough, telemetry, clusters.first, extensions.map(\.id), authenticators)
         var config = GatewayConfig(
             pipeline: pipeline, healthCheck: healthChecks.first, telemetry: telemetry,
             shutdownTimeout: shutdownTimeout)
         config.authenticators = authenticators
         config.passThrough = passThrough
+        config.cluster = clusters.first
         return config
     }
 
     /// Every `authenticator` must be an extension that runs, and of the right side.
     private func checkReferences(
-        _ pipeline: PipelineConfig, _ passThrough: [PassThroughConfig], _ telemetry: TelemetryConfig, _ running: [ComponentID], _ known: [AuthExtensionConfig]
+        _ pipeline: PipelineConfig, _ passThrough: [PassThroughConfig], _ telemetry: TelemetryConfig, _ cluster: ClusterConfig?,
+        _ running: [ComponentID], _ known: [AuthExtensionConfig]
     ) {
         var server: [AuthReference?] = pipeline.receivers.flatMap { [$0.grpc?.guards.auth, $0.http?.guards.auth] }
         server.append(telemetry.admin.auth)
+        server.append(cluster?.auth)
         for reference in server.compactMap(\.self) {
             check(reference, running, known) { $0.server == nil ? "has no `htpasswd`: it is for exporters" : nil }
+        }
+        if let reference = cluster?.auth {
+            check(reference, running, known) { $0.client == nil ? "has nothing to show to peers" : nil }
         }
         for exporter in pipeline.exporters + passThrough.flatMap(\.exporters) {
             guard case .otlp(let config) = exporter.kind, let reference = config.client.auth else { continue }
@@ -66,7 +74,7 @@ struct ServiceReader {
         } else if components.extensions.contains(where: { $0.id == reference.id }) {
             if !running.contains(reference.id) {
                 fail("`\(reference.id)` does not run; add it to `service.extensions`")
-            } else if reference.id.type == "health_check" {
+            } else if reference.id.type == "health_check" || reference.id.type == ClusterConfig.type {
                 fail("`\(reference.id)` is no authenticator; `bearertokenauth` and `basicauth` are")
             }
         } else {

@@ -37,8 +37,7 @@ enum TLSConfig {
         var settings = TLSSettings(side: .client)
         guard var tls = reader.map("tls") else {
             if scheme == .plain { return nil }
-            // The system's authorities may be missing altogether.
-            if let problems = problems(of: settings) {
+            if let problems = systemProblems {
                 reader.error("TLS is the default, and \(problems.description); write `tls: {ca_file: ...}`, or `tls: {insecure: true}` for plain text")
             }
             return settings
@@ -70,6 +69,33 @@ enum TLSConfig {
             tls.warning("anybody can pose as this server; give its authority in `ca_file` instead", key: "insecure_skip_verify")
         }
         return check(&tls, settings, keys)
+    }
+
+    /// `tls` of a cluster's node, which is server and client to its peers: one certificate for both, and one authority that all
+    /// nodes' certificates are checked against, on both sides.
+    /// - Returns: nil if the key is absent, null, or wrong (which is reported): plain text.
+    static func peers(_ reader: inout ConfigReader) -> (server: TLSSettings, client: TLSSettings)? {
+        guard let node = reader.node("tls"), node.value != .null, var tls = reader.map("tls") else { return nil }
+        var server = TLSSettings(side: .server)
+        var keys = ProblemKeys()
+        readCommon(&tls, &server, &keys)
+        server.authorities = source(&tls, "ca_file", "ca_pem", &keys.authorities)
+        let name = tls.nonEmpty("server_name_override")
+        if server.certificate == nil, server.key == nil {
+            tls.error("`cert_file` and `key_file` are missing: a node shows its certificate to its peers")
+        }
+        if server.authorities == nil {
+            tls.error("`ca_file` is missing: nodes check each other's certificates against it", key: "ca_file")
+        }
+        guard let server = check(&tls, server, keys), server.authorities != nil else { return nil }
+        var client = server
+        client.side = .client
+        client.serverName = name
+        if let problems = problems(of: client) {
+            tls.error("can't be used for connections to peers: \(problems.description)")
+            return nil
+        }
+        return (server, client)
     }
 
     /// What an endpoint's text says about TLS.
@@ -169,6 +195,10 @@ enum TLSConfig {
         }
         // A server without certificate or key has been reported.
         if settings.side == .server, settings.certificate == nil || settings.key == nil { return nil }
+        if settings.namesNothing {
+            if let systemProblems { tls.error(systemProblems.description) }
+            return settings
+        }
         do throws(TLSProblems) {
             let material = try TLSMaterial.load(settings, now: SystemClocks.unixSeconds())
             for warning in material.warnings { tls.warning(warning.message, key: key(warning.part)) }
@@ -179,13 +209,22 @@ enum TLSConfig {
         return settings
     }
 
-    private static func problems(of settings: TLSSettings) -> TLSProblems? {
+    /// Why a client that trusts the system's authorities can't be made: they may be missing altogether. Looked at once, since
+    /// reading some hundred certificates takes ten milliseconds.
+    private static let systemProblems: TLSProblems? = {
         do throws(TLSProblems) {
-            _ = try TLSMaterial.load(settings, now: SystemClocks.unixSeconds())
+            _ = try TLSMaterial.load(TLSSettings(side: .client), now: SystemClocks.unixSeconds())
             return nil
         } catch {
             return error
         }
+    }()
+}
+
+extension TLSSettings {
+    /// Whether all that could be wrong is the system's and the library's own.
+    fileprivate var namesNothing: Bool {
+        certificate == nil && key == nil && authorities == nil && cipherSuites == nil && curves == nil
     }
 }
 

@@ -36,6 +36,8 @@ actor Reloader {
     private let memory: NodePlanner.PolicyMemory
     private let directory: PolicyDirectory
     private let workers: [WorkerHandle]
+    /// Nil: the node is alone.
+    private let cluster: ClusterNode?
     private let logger: Logger
     private var files: [String]
     private var reported: [String] = []
@@ -44,7 +46,7 @@ actor Reloader {
 
     init(
         options: GatewayOptions, sampling: ComponentID, memory: NodePlanner.PolicyMemory, directory: PolicyDirectory,
-        workers: [WorkerHandle], logger: Logger
+        workers: [WorkerHandle], cluster: ClusterNode? = nil, logger: Logger
     ) {
         source = options.source
         self.options = options
@@ -52,6 +54,7 @@ actor Reloader {
         self.memory = memory
         self.directory = directory
         self.workers = workers
+        self.cluster = cluster
         self.logger = logger
         files = options.source?.files ?? []
     }
@@ -132,6 +135,7 @@ actor Reloader {
             state.lastProblems = nil
         }
         for worker in workers { try? await worker.run { $0.server.worker.install(new) } }
+        cluster?.setPolicyHash(new.version.contentHash)
         var metadata: Logger.Metadata = [
             "version": "\(entry.version)", "hash": "\(entry.hash)", "policies": "\(new.version.policies.policies.count)",
             "by": "\(trigger)",

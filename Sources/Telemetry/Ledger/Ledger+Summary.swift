@@ -29,6 +29,12 @@ extension Ledger {
             let note = reasons.isEmpty ? "" : " (\(reasons.joined(separator: ", ")))"
             rows.append((indent + "lost", Self.grouped(destination.lost), note))
         }
+        if fromPeers + forwarded + handedOff + held > 0 {
+            rows.append(("  forwarded to peers", Self.grouped(forwarded), ""))
+            rows.append(("  handed off to peers", Self.grouped(handedOff), ""))
+            rows.append(("  held for peers", Self.grouped(held), ""))
+            rows.append(("of accepted, from peers", Self.grouped(fromPeers), ""))
+        }
         rows.append(("difference", Self.grouped(difference), ""))
         let nameWidth = rows.map(\.name.count).max() ?? 0
         let valueWidth = rows.map(\.value.count).max() ?? 0

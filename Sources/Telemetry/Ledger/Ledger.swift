@@ -1,6 +1,6 @@
 /// Where every accepted span of a node is: DESIGN law 1.
 ///
-///     accepted = buffered + notSampled + droppedByPolicy + sampled
+///     accepted = buffered + notSampled + droppedByPolicy + sampled + forwarded + handedOff + held
 ///     sampled  = queued + sent + lost       (for each destination)
 ///
 /// A value, built from the cells of all workers; whoever shows it (the `/ledger` page, the
@@ -11,6 +11,12 @@ package struct Ledger: Sendable, Equatable {
         case accepted, buffered
         case notSampled = "not_sampled"
         case dropped, sampled
+        /// Taken by the peers that own their traces.
+        case forwarded
+        /// Taken by peers after they had been buffered here.
+        case handedOff = "handed_off"
+        /// On the way to peers, and answered for here until they are there.
+        case held
     }
 
     /// What became of the sampled spans at one destination.
@@ -52,8 +58,13 @@ package struct Ledger: Sendable, Equatable {
     package let notSampled: Int
     package let dropped: Int
     package let sampled: Int
+    package let forwarded: Int
+    package let handedOff: Int
+    package let held: Int
+    /// Part of `accepted`: what peers sent. Over a cluster at rest it equals the sum of `forwarded` and `handedOff`.
+    package let fromPeers: Int
     package let destinations: [Destination]
-    /// accepted - buffered - notSampled - dropped - sampled. 0, or a bug.
+    /// accepted less all other columns. 0, or a bug.
     package let nodeDifference: Int
 
     /// Merges what the workers counted, each snapshot taken on its worker's own loop.
@@ -69,7 +80,12 @@ package struct Ledger: Sendable, Equatable {
         notSampled = sum.notSampled
         dropped = sum.droppedByPolicy
         sampled = sum.sampled
-        nodeDifference = accepted &- buffered &- notSampled &- dropped &- sampled
+        forwarded = sum.forwarded
+        handedOff = sum.handedOff
+        held = sum.held
+        fromPeers = sum.fromPeers
+        let elsewhere = forwarded &+ handedOff &+ held
+        nodeDifference = accepted &- buffered &- notSampled &- dropped &- sampled &- elsewhere
         let sampled = sampled
         destinations = zip(destinationNames, sum.destinations).map { name, cells in
             let losses = LossReason.allCases.compactMap { reason in
@@ -96,6 +112,9 @@ package struct Ledger: Sendable, Equatable {
         case .notSampled: notSampled
         case .dropped: dropped
         case .sampled: sampled
+        case .forwarded: forwarded
+        case .handedOff: handedOff
+        case .held: held
         }
     }
 }

@@ -4,6 +4,7 @@
 ///
 ///     accepted + takenFromOtherWorkers
 ///         = handedToOtherWorkers + buffered + notSampled + droppedByPolicy + sampled
+///           + forwarded + handedOff + held
 ///     sampled = destination.offered + what was lost before it was offered    (each destination)
 ///     destination.taken = destination.queued + destination.sent + the other losses   (at home)
 ///
@@ -12,6 +13,8 @@
 package struct LedgerCells: Sendable, Equatable {
     /// Answered with OK by this worker, whichever shard owns the trace.
     package var accepted = 0
+    /// Of these, sent by peers.
+    package var fromPeers = 0
     /// Put into the mailbox of the worker that owns the trace.
     package var handedToOtherWorkers = 0
     /// Taken out of this worker's mailbox.
@@ -22,6 +25,12 @@ package struct LedgerCells: Sendable, Equatable {
     package var droppedByPolicy = 0
     /// Decided as sampled (late spans of sampled traces included).
     package var sampled = 0
+    /// Taken by the peers that own their traces, right after they came.
+    package var forwarded = 0
+    /// Taken by peers after they had been buffered here: the ring changed.
+    package var handedOff = 0
+    /// In custody, or handed off and not acknowledged yet. A level, not a total.
+    package var held = 0
     /// One for each destination, in the order of the configuration.
     package var destinations: [DestinationLedgerCells]
 
@@ -38,6 +47,10 @@ package struct LedgerCells: Sendable, Equatable {
         notSampled &+= other.notSampled
         droppedByPolicy &+= other.droppedByPolicy
         sampled &+= other.sampled
+        fromPeers &+= other.fromPeers
+        forwarded &+= other.forwarded
+        handedOff &+= other.handedOff
+        held &+= other.held
         precondition(destinations.count == other.destinations.count, "destinations differ")
         for index in destinations.indices { destinations[index].add(other.destinations[index]) }
     }

@@ -21,6 +21,8 @@ package struct NodeMetricsSettings: Sendable {
     package var allocatorVersion: String
     package var hasFDLimit = true
     package var hasVirtualMemoryLimit = false
+    /// Names of the states that a peer can be in; nil: the node is no part of a cluster.
+    package var peerStates: [String]?
 
     package init(
         version: String, swiftVersion: String, instanceID: String, workerCount: Int,
@@ -56,6 +58,9 @@ package struct NodeMetrics: Sendable {
     package let process: ProcessMetrics
     package let ledger: LedgerMetrics
     package let reloads: ReloadMetrics
+    /// nil if the node is no part of a cluster.
+    package let lanes: LaneMetrics?
+    package let cluster: ClusterMetrics?
 
     /// - Parameter present: the layout in force, when a new configuration is taken over; its cells
     ///   keep their places.
@@ -108,6 +113,13 @@ package struct NodeMetrics: Sendable {
         process = try ProcessMetrics(
             hasFDLimit: settings.hasFDLimit,
             hasVirtualMemoryLimit: settings.hasVirtualMemoryLimit, in: &catalog)
+        if let states = settings.peerStates {
+            lanes = try LaneMetrics(in: &catalog)
+            cluster = try ClusterMetrics(states: states, in: &catalog)
+        } else {
+            lanes = nil
+            cluster = nil
+        }
         layout = catalog.layout()
     }
 }

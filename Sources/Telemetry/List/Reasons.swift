@@ -32,6 +32,14 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case traceLimit = "trace_limit"
     /// The queues of all exporters that the request would go to are full.
     case queueFull = "queue_full"
+    /// The nodes that own its spans take none of them.
+    case ownersRefuse = "owners_refuse"
+    /// As many spans wait for their owners as may.
+    case custodyFull = "custody_full"
+    /// A message of a peer that can't be read, or that is too old to be told from its repetition.
+    case badPeerMessage = "bad_peer_message"
+    /// A batch of a peer that is being worked on already.
+    case repeatedBatch = "repeated_batch"
     /// Starting or shutting down.
     case notServing = "not_serving"
     /// The client's deadline passed first.

@@ -7,10 +7,15 @@ package enum GRPCAnswerReader {
     /// - Parameters:
     ///   - trailers: nil for a Trailers-Only answer, whose status stands in `headers`.
     ///   - body: the response's bytes: at most one message is looked at.
-    package static func read(headers: HTTP2Headers, trailers: HTTP2Headers?, body: [UInt8]) -> GRPCAnswer {
+    ///   - readsPayload: the message's bytes are wanted, and not what `partial_success` says.
+    package static func read(headers: HTTP2Headers, trailers: HTTP2Headers?, body: [UInt8], readsPayload: Bool = false) -> GRPCAnswer {
         let block = trailers?.first("grpc-status") != nil ? trailers ?? headers : headers
         guard let value = block.first("grpc-status"), let status = GRPCStatusCode(headerValue: value.span) else {
             return .http(status: httpStatus(headers))
+        }
+        if status == .ok && readsPayload {
+            return .status(
+                code: 0, message: Array(body.dropFirst(GRPCFraming.prefixLength)), retryDelay: nil, rejectedSpans: 0)
         }
         if status == .ok {
             let partial = partialSuccess(body)

@@ -10,6 +10,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     private struct OpenCall {
         var done: (GRPCAnswer) -> Void
+        var readsPayload: Bool
         var timer: Scheduled<Void>?
     }
 
@@ -49,9 +50,13 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     /// Makes a call; `done` is called once, later. False if no call can be made on this connection.
     ///
-    /// - Parameter timeout: nanoseconds, 0 for none.
+    /// - Parameters:
+    ///   - timeout: nanoseconds, 0 for none.
+    ///   - readsPayload: the bytes of an OK answer's message stand in `GRPCAnswer.status`'s `message`, in place of what
+    ///     `partial_success` says.
     package func call(
-        headers: HTTP2Headers, head: [UInt8], body: [UInt8], timeout: Int64, _ done: @escaping (GRPCAnswer) -> Void
+        headers: HTTP2Headers, head: [UInt8], body: [UInt8], timeout: Int64, readsPayload: Bool = false,
+        _ done: @escaping (GRPCAnswer) -> Void
     ) -> Bool {
         guard acceptsCalls, let context else { return false }
         let stream: Int32
@@ -61,7 +66,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
             retire()
             return false
         }
-        var open = OpenCall(done: done)
+        var open = OpenCall(done: done, readsPayload: readsPayload)
         if timeout > 0 {
             open.timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(timeout)) { [weak self] in
                 self?.timedOut(stream)
@@ -183,10 +188,10 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     }
 
     private func answered(_ stream: Int32) {
-        guard calls[stream] != nil, let headers = session.headers(of: stream) else { return }
+        guard let call = calls[stream], let headers = session.headers(of: stream) else { return }
         let trailers = session.trailers(of: stream)
         let body = session.takeBody(of: stream) ?? []
-        finish(stream, GRPCAnswerReader.read(headers: headers, trailers: trailers, body: body))
+        finish(stream, GRPCAnswerReader.read(headers: headers, trailers: trailers, body: body, readsPayload: call.readsPayload))
         // The server answered before it had all of the request: nothing of it is needed any more.
         if session.unsentBytes(of: stream) > 0 { session.reset(stream, error: HTTP2ErrorCode.noError) }
     }

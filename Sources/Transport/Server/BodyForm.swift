@@ -7,9 +7,18 @@ package enum ContentCoding: UInt8, Sendable, CaseIterable {
     /// What HTTP calls `deflate`: zlib's format, and raw deflate, which some send under the same name.
     case deflate
 
-    /// What requests may be compressed with, as `Accept-Encoding` and error messages name it. `zstd` is not among them: it
+    /// All of them, in the order in which `Accept-Encoding` and error messages name them. `zstd` is not among them: it
     /// would take a library that Tailgate does not link.
-    package static let accepted: StaticString = "gzip, deflate, identity"
+    package static let allCases: [ContentCoding] = [.gzip, .deflate, .identity]
+
+    /// As `Accept-Encoding` names it (RFC 9110 §8.4.1).
+    package var headerValue: String {
+        switch self {
+        case .identity: "identity"
+        case .gzip: "gzip"
+        case .deflate: "deflate"
+        }
+    }
 
     /// Reads a `Content-Encoding`, any case; nil for what is not supported, several codings included.
     package init?(headerValue: ArraySlice<UInt8>) {

@@ -94,7 +94,7 @@ package struct CrossOriginRules: Sendable, Equatable {
     }
 }
 
-/// An answer's CORS fields and the format of its body: what refusals need too.
+/// The fields of an answer and the format of its body, as the request and the listener want them: what refusals need too.
 package struct HTTPReplyForm: Sendable {
     /// What an answer's body is written in.
     package enum Format: Sendable {
@@ -104,10 +104,14 @@ package struct HTTPReplyForm: Sendable {
     }
 
     package var format: Format
-    /// The fields that go with every answer to this page, if a page asks.
+    /// The fields that go with every answer, and those for this page, if a page asks.
     package var fields: [(name: String, value: String)]
     /// HEAD: the answer has no body.
     package var isHead: Bool
+    /// What bodies may be compressed with, for who is told so.
+    package var acceptedCodings = HTTPReplyForm.allCodings
+
+    private static let allCodings = HTTPListenerSettings().acceptedCodings
 
     package init(format: Format = .text, fields: [(name: String, value: String)] = [], isHead: Bool = false) {
         self.format = format
@@ -124,8 +128,10 @@ package struct HTTPReplyForm: Sendable {
         default: break
         }
         isHead = headers.has(":method", "HEAD")
+        if settings.codings.count < ContentCoding.allCases.count { acceptedCodings = settings.acceptedCodings }
+        fields = settings.responseFields.map { ($0.name, $0.value) }
         if let rules = settings.crossOrigin, let origin = headers.first("origin") {
-            fields = rules.fields(forOrigin: String(decoding: origin, as: UTF8.self))
+            fields += rules.fields(forOrigin: String(decoding: origin, as: UTF8.self))
         }
     }
 }

@@ -1,3 +1,4 @@
+package import Cluster
 package import NativeCore
 package import OTLP
 internal import Telemetry
@@ -10,6 +11,14 @@ package enum GRPCMethod: Sendable, Equatable {
     case healthCheck
     case healthWatch
     case healthList
+    /// Spans that a peer forwards.
+    case forward(ForwardHeaders)
+    /// A chunk of a peer's hand-off.
+    case handoff
+    /// A peer's status.
+    case exchange
+    /// Somebody has a peer reload all nodes.
+    case reload
 }
 
 /// What the header fields of a gRPC request say, checked as grpc-go checks them.
@@ -21,8 +30,10 @@ package struct GRPCCall: Sendable, Equatable {
 
     /// Reads the fields of a request, or says why it is refused.
     ///
-    /// - Parameter passThrough: signals besides traces that are taken.
-    package init(_ headers: HTTP2Headers, passThrough: SignalSet = []) throws(RequestRefusal) {
+    /// - Parameters:
+    ///   - passThrough: signals besides traces that are taken.
+    ///   - isForPeers: whether the listener is the one of the cluster.
+    package init(_ headers: HTTP2Headers, passThrough: SignalSet = [], isForPeers: Bool = false) throws(RequestRefusal) {
         guard headers.has(":method", "POST") else {
             throw RequestRefusal(
                 .wrongHTTPMethod, .internal, "gRPC needs the HTTP method POST", httpStatus: 405)
@@ -34,12 +45,12 @@ package struct GRPCCall: Sendable, Equatable {
         }
         let path = headers.first(":path") ?? []
         guard let known = Self.methods.first(where: { $0.path.utf8.elementsEqual(path) }),
-            Self.takes(known.method, passThrough)
+            Self.takes(known.method, passThrough, isForPeers)
         else {
             throw RequestRefusal(
                 .unknownMethod, .unimplemented, "unknown method \(HeaderText.shown(path)); this port takes OTLP traces")
         }
-        method = known.method
+        method = isForPeers && known.method == .exportTraces ? try Self.forward(headers) : known.method
         if let name = headers.first("grpc-encoding") {
             guard let encoding = GRPCEncoding(headerValue: name.span) else {
                 throw RequestRefusal(
@@ -67,15 +78,44 @@ package struct GRPCCall: Sendable, Equatable {
         ("/grpc.health.v1.Health/Check", .healthCheck),
         ("/grpc.health.v1.Health/Watch", .healthWatch),
         ("/grpc.health.v1.Health/List", .healthList),
+        (PeerMethod.exchangePath, .exchange),
+        (PeerMethod.handoffPath, .handoff),
+        (PeerMethod.reloadPath, .reload),
     ]
 
-    private static func takes(_ method: GRPCMethod, _ passThrough: SignalSet) -> Bool {
-        if case .passThrough(let signal) = method { return passThrough.contains(signal) }
-        return true
+    private static func takes(_ method: GRPCMethod, _ passThrough: SignalSet, _ isForPeers: Bool) -> Bool {
+        switch method {
+        case .passThrough(let signal): passThrough.contains(signal)
+        case .forward, .handoff, .exchange, .reload: isForPeers
+        case .exportTraces, .healthCheck, .healthWatch, .healthList: true
+        }
+    }
+
+    /// On the port for peers every batch says which one it is.
+    private static func forward(_ headers: HTTP2Headers) throws(RequestRefusal) -> GRPCMethod {
+        func text(_ name: String) -> String? { headers.first(named: name).map { String(decoding: $0, as: UTF8.self) } }
+        do throws(PeerMessageError) {
+            return .forward(
+                try ForwardHeaders(
+                    batch: text(ForwardHeaders.batchName), hop: text(ForwardHeaders.hopName),
+                    ring: text(ForwardHeaders.ringName)))
+        } catch {
+            throw RequestRefusal(
+                .badPeerMessage, .invalidArgument,
+                "this port takes spans of the cluster's nodes, with `\(ForwardHeaders.batchName)`; clients have another one")
+        }
     }
 }
 
 extension GRPCCall {
+    /// Whether its message holds spans: then there must be room for them before it comes.
+    var holdsSpans: Bool {
+        switch method {
+        case .exportTraces, .forward, .handoff: true
+        case .passThrough, .healthCheck, .healthWatch, .healthList, .exchange, .reload: false
+        }
+    }
+
     /// Checks that a body is exactly one message. Returns where its payload starts and how it is coded.
     static func unframe(
         _ body: [UInt8], encoding: GRPCEncoding

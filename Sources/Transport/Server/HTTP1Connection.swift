@@ -27,8 +27,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         var isAnswered = false
         /// Its credentials are being checked.
         var isUnderCheck = false
-        /// All of it is here; what comes after it waits for the check.
+        /// All of it is here; what comes after it waits for the check, or for its answer.
         var hasEnded = false
+        /// Its spans are on their way to their owners: the answer comes with theirs.
+        var isPending = false
     }
 
     /// How long bytes that nobody wants are still taken after a last answer, so that the client gets to read it.
@@ -41,6 +43,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private let receiver: Int
     private let http: HTTPListenerSettings
     private let passThrough: SignalSet
+    let isForPeers = false
     private let endsAt: Int64
     private let openedAt: Int64
     private var context: ChannelHandlerContext?
@@ -130,7 +133,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         closeReason = .protocolError
         if request == nil {
             if !isEnding { note(refusal) }
-            write(HTTPReplies.refusal(refusal, HTTPReplyForm()), keepsAlive: false)
+            write(HTTPReplies.refusal(refusal, HTTPReplyForm(HTTP2Headers(), http)), keepsAlive: false)
         } else {
             request?.keepsAlive = false
             refuse(refusal)
@@ -155,6 +158,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         request?.hasEnded = false
         if let refusal { refuse(refusal) }
         if open.hasEnded { complete() }
+        if request?.isPending != true { takeHeld() }
+    }
+
+    /// Goes on with what came behind a request that had to wait.
+    private func takeHeld() {
         // What came behind it meanwhile; a request among it may have to wait in its turn.
         var parts: [HTTPServerRequestPart] = []
         swap(&parts, &held)
@@ -233,10 +241,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     }
 
     private func take(_ bytes: ByteBuffer) {
-        guard let open = request, !open.isAnswered, !isEnding else { return }
-        if open.body.count + bytes.readableBytes > limits.maximumMessageBytes {
+        // No copy of the request is held here: its body would be copied with every piece.
+        guard let count = request?.body.count, request?.isAnswered == false, !isEnding else { return }
+        let whole = count + bytes.readableBytes
+        if whole > limits.maximumMessageBytes {
             refuse(.tooLarge(limits))
-        } else if open.promisedBytes == 0 && !server.plan.memory.admits(bytes: open.body.count + bytes.readableBytes) {
+        } else if request?.promisedBytes == 0 && !server.plan.memory.admits(bytes: whole) {
             refuse(server.worker.refuseForMemory(receiver))
         } else {
             request?.body.append(contentsOf: bytes.readableBytesView)
@@ -259,14 +269,40 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             case .export(let signal):
                 var body: [UInt8] = []
                 swap(&body, &open.body)
-                let response = try server.export(signal, body, 0, call.form, receiver)
-                write(HTTPReplies.taken(response, open.form), keepsAlive: open.keepsAlive)
+                let result = try server.export(signal, body, 0, call.form, receiver)
+                if let token = result.pending { return wait(token, open, result.response) }
+                write(HTTPReplies.taken(result.response, open.form), keepsAlive: open.keepsAlive)
             }
         } catch {
             note(error)
             if error.endsConnection { closeReason = .abuse }
             write(HTTPReplies.refusal(error, open.form), keepsAlive: open.keepsAlive && !error.endsConnection)
         }
+    }
+
+    /// The request's spans are on their way to their owners; what comes behind it waits.
+    private func wait(_ token: UInt64, _ open: OpenRequest, _ response: ExportTraceServiceResponse) {
+        request = open
+        request?.body = []
+        request?.promisedBytes = 0
+        request?.hasEnded = true
+        request?.isPending = true
+        server.cells.add(server.metrics.streams, 1)
+        server.worker.lane?.whenSettled(token) { [weak self] refusedFor in self?.settled(response, refusedFor) }
+    }
+
+    private func settled(_ response: ExportTraceServiceResponse, _ refusedFor: Int64?) {
+        guard let open = request, open.isPending else { return }
+        endRequest()
+        lastActivity = server.worker.now
+        if let refusedFor, let lane = server.worker.lane {
+            let refusal = lane.refusal(after: refusedFor)
+            note(refusal)
+            write(HTTPReplies.refusal(refusal, open.form), keepsAlive: open.keepsAlive)
+        } else {
+            write(HTTPReplies.taken(response, open.form), keepsAlive: open.keepsAlive)
+        }
+        takeHeld()
     }
 
     /// Refuses a request whose body is still coming. If it comes all the same, it is thrown away; and unless the client waits with
@@ -310,6 +346,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         guard let context, !isEnding else { return }
         var buffer = context.channel.allocator.buffer(capacity: 256 + reply.body.count)
         buffer.writeString("HTTP/1.1 \(reply.status) \(HTTPReplies.phrase(reply.status))\r\n")
+        buffer.writeString("date: \(server.date)\r\n")
         for field in reply.fields { buffer.writeString("\(field.name): \(field.value)\r\n") }
         if reply.status != 204 { buffer.writeString("content-length: \(reply.body.count)\r\n") }
         if !keepsAlive { buffer.writeString("connection: close\r\n") }
@@ -358,6 +395,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             closeNow(.idle)
         }
     }
+
+    func announceServing() {}
 
     func announceShutdown() { isShuttingDown = true }
 

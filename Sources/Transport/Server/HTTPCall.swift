@@ -42,14 +42,14 @@ package struct HTTPCall: Sendable {
                 .unsupportedContentType, .invalidArgument,
                 "415 unsupported media type, supported: [application/json, application/x-protobuf]", httpStatus: 415)
         }
-        if let name = headers.first("content-encoding") {
-            guard let coding = ContentCoding(headerValue: name) else {
-                throw RequestRefusal(
-                    .unsupportedEncoding, .unimplemented,
-                    "content-encoding \(HeaderText.shown(name)) is not supported; \(ContentCoding.accepted) are")
-            }
-            form.coding = coding
+        let name = headers.first("content-encoding") ?? []
+        guard let coding = ContentCoding(headerValue: name), settings.codings.contains(coding) else {
+            let shown = name.isEmpty ? "identity" : HeaderText.shown(name)
+            throw RequestRefusal(
+                .unsupportedEncoding, .unimplemented,
+                "content-encoding \(shown) is not supported; \(settings.acceptedCodings) are")
         }
+        form.coding = coding
         contentLength = headers.first("content-length").flatMap(HeaderText.number)
     }
 

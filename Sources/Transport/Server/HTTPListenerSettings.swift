@@ -11,8 +11,16 @@ package struct HTTPListenerSettings: Sendable, Equatable {
     /// Nil: no page of another origin may send.
     package var crossOrigin: CrossOriginRules?
 
+    /// What bodies may be compressed with; `identity` for those that are not.
+    package var codings = ContentCoding.allCases
+    /// Fields that go with every answer. Names in lower case, without those that the protocol sets itself.
+    package var responseFields: [HTTPField] = []
+
     /// Every value at its default.
     package init() {}
+
+    /// `codings` as `Accept-Encoding` and error messages name them.
+    var acceptedCodings: String { codings.map(\.headerValue).joined(separator: ", ") }
 
     /// The signal of a path, without its query.
     func signal(ofPath path: ArraySlice<UInt8>) -> OTLPSignal? {
@@ -21,6 +29,17 @@ package struct HTTPListenerSettings: Sendable, Equatable {
         if metricsPath.utf8.elementsEqual(path) { return .metrics }
         if logsPath.utf8.elementsEqual(path) { return .logs }
         return nil
+    }
+}
+
+/// A header field.
+package struct HTTPField: Sendable, Equatable {
+    package var name: String
+    package var value: String
+
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
     }
 }
 

@@ -62,7 +62,7 @@ package enum HTTPReplies {
             body = isJSON ? status.json : status.encoded
         }
         if code == 405 { fields.append(("allow", "POST")) }
-        if refusal.reason == .unsupportedEncoding { fields.append(("accept-encoding", "\(ContentCoding.accepted)")) }
+        if refusal.reason == .unsupportedEncoding { fields.append(("accept-encoding", form.acceptedCodings)) }
         if let challenge = refusal.challenge { fields.append(("www-authenticate", challenge)) }
         if let delay = refusal.retryAfter, code == 429 || code == 503 {
             // Whole seconds, never 0: some clients cut fractions off.

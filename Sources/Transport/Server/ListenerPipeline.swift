@@ -8,6 +8,8 @@ package struct ListenerSettings: Sendable, Equatable {
     package var http: HTTPListenerSettings?
     /// Signals that are passed on besides traces.
     package var passThrough: SignalSet = []
+    /// Peers of the cluster come here, and nobody else.
+    package var isForPeers = false
 
     /// gRPC, traces alone.
     package init() {}
@@ -34,9 +36,14 @@ package enum ListenerPipeline {
 /// A client's connection as the worker's server sees it.
 protocol ServedConnection: AnyObject {
     var limits: ServerLimits { get }
+    /// A node of the cluster is at the other end.
+    var isForPeers: Bool { get }
 
     /// Looks at the bounds in time. About once a second.
     func sweep(now: Int64)
+
+    /// The node begins to serve.
+    func announceServing()
 
     /// The node stopped serving.
     func announceShutdown()

@@ -94,6 +94,10 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
 
     // MARK: ServedConnection
 
+    let isForPeers = false
+
+    func announceServing() {}
+
     func sweep(now: Int64) {
         let limit = limits.firstRequestTimeout
         if limit > 0 && now - openedAt > limit { closeNow(.tooSlow) }

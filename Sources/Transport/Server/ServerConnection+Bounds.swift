@@ -4,8 +4,18 @@ internal import Telemetry
 
 /// The end of a connection: shutdown of the node, and bounds in time.
 extension ServerConnection {
+    /// The node begins to serve: watchers learn it.
+    func announceServing() {
+        guard !watchers.isEmpty else { return }
+        let message = GRPCReplies.message(HealthCheckResponse(status: .serving).encoded)
+        for stream in watchers { session.send(message, on: stream) }
+        pump()
+    }
+
     /// The node stopped serving: watchers learn it, and the client is told to open no more streams.
     func announceShutdown() {
+        // Peers take what this node has, and it takes what is on its way from them.
+        if isForPeers { return }
         let message = GRPCReplies.message(HealthCheckResponse(status: .notServing).encoded)
         for stream in watchers {
             session.send(message, on: stream)
@@ -17,6 +27,7 @@ extension ServerConnection {
 
     /// Streams that are open now are finished, no others.
     func goAway() {
+        if isForPeers { return }
         closeReason = .shutdown
         session.goAway()
         pump()
@@ -99,7 +110,7 @@ extension ServerConnection {
     }
 
     private func refuseSlowRequests(_ now: Int64) {
-        for (stream, open) in calls where !open.isAnswered {
+        for (stream, open) in calls where !open.isAnswered && !open.isPending {
             let timeout = min(open.call.timeout ?? .max, limits.requestTimeout)
             if now - open.startedAt > timeout {
                 refuse(stream, .tooSlow, ended: false)

@@ -50,7 +50,7 @@ extension ServerConnection {
 
     private func read(_ headers: HTTP2Headers) throws(RequestRefusal) -> Call {
         if let http, !headers.isGRPC { return .http(try HTTPCall(headers, http, passThrough: passThrough)) }
-        return .grpc(try GRPCCall(headers, passThrough: passThrough))
+        return .grpc(try GRPCCall(headers, passThrough: passThrough, isForPeers: isForPeers))
     }
 
     /// Refuses an export while its body has not come, if there is no room for it.
@@ -58,7 +58,7 @@ extension ServerConnection {
         var declared = 0
         switch calls[stream]?.call {
         case .grpc(let call):
-            guard call.method == .exportTraces else { return }
+            guard call.holdsSpans else { return }
         case .http(let call):
             guard case .export = call.purpose else { return }
             declared = call.contentLength ?? 0
@@ -78,7 +78,7 @@ extension ServerConnection {
 
     /// A gRPC message says its length at once, so what is too large is refused before it comes.
     private func checkPrefix(_ stream: Int32) {
-        guard let open = calls[stream], case .grpc = open.call, !open.isAnswered,
+        guard let open = calls[stream], case .grpc(let call) = open.call, !open.isAnswered,
             let prefix = session.bodyPrefix(of: stream)
         else { return }
         if prefix.0 > 1 {
@@ -88,7 +88,7 @@ extension ServerConnection {
         let length = Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)
         if length > limits.maximumMessageBytes {
             refuse(stream, .tooLarge(limits, declared: length), ended: false)
-        } else if !server.plan.memory.admits(bytes: length) {
+        } else if call.method != .exchange && !server.plan.memory.admits(bytes: length) {
             refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
         } else {
             promise(length, stream)
@@ -130,6 +130,8 @@ extension ServerConnection {
         switch call.method {
         case .exportTraces:
             try answer(stream, server.export(.traces, body, payloadStart, BodyForm(encoding), receiver))
+        case .forward, .handoff, .exchange, .reload:
+            try complete(stream, call.method, body, payloadStart, encoding)
         case .passThrough(let signal):
             try answer(stream, server.export(signal, body, payloadStart, BodyForm(encoding), receiver))
         case .healthCheck, .healthWatch, .healthList:
@@ -146,14 +148,37 @@ extension ServerConnection {
         case .export(let signal):
             // The session's bound leaves room for a gRPC prefix.
             if body.count > limits.maximumMessageBytes { throw .tooLarge(limits, declared: body.count) }
-            try answer(stream, HTTPReplies.taken(server.export(signal, body, 0, call.form, receiver), form))
+            try answer(stream, server.export(signal, body, 0, call.form, receiver))
         }
     }
 
     // MARK: answers
 
+    private func answer(_ stream: Int32, _ result: ExportResult) {
+        guard let token = result.pending else { return answer(stream, result.response) }
+        calls[stream]?.isPending = true
+        server.worker.lane?.whenSettled(token) { [weak self] refusedFor in
+            self?.settled(stream, result.response, refusedFor)
+        }
+    }
+
+    /// All spans of a request are held by somebody, or nobody takes them.
+    private func settled(_ stream: Int32, _ response: ExportTraceServiceResponse, _ refusedFor: Int64?) {
+        guard let open = calls[stream], !open.isAnswered else { return }
+        if let refusedFor, let lane = server.worker.lane {
+            refuse(stream, lane.refusal(after: refusedFor), ended: true)
+        } else {
+            answer(stream, response)
+        }
+        pump()
+    }
+
     private func answer(_ stream: Int32, _ response: ExportTraceServiceResponse) {
-        answer(stream, GRPCReplies.message(response.encoded))
+        if let form = calls[stream]?.replyForm {
+            answer(stream, HTTPReplies.taken(response, form))
+        } else {
+            answer(stream, GRPCReplies.message(response.encoded))
+        }
     }
 
     func answer(_ stream: Int32, _ message: [UInt8]) {
@@ -164,8 +189,10 @@ extension ServerConnection {
 
     private func answer(_ stream: Int32, _ reply: HTTPReply, thenReset: Bool = false) {
         calls[stream]?.answeredAt = server.worker.now
+        var headers = reply.headers
+        headers.append("date", server.date)
         session.respond(
-            stream, headers: reply.headers, body: reply.isHead ? [] : reply.body, thenReset: thenReset)
+            stream, headers: headers, body: reply.isHead ? [] : reply.body, thenReset: thenReset)
     }
 
     func refuse(_ stream: Int32, _ refusal: RequestRefusal, ended: Bool) {

@@ -37,6 +37,8 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         /// Its credentials are being checked.
         var isUnderCheck = false
         var hasEnded = false
+        /// Its spans are on their way to their owners: the answer comes with theirs.
+        var isPending = false
     }
 
     let server: WorkerServer
@@ -45,6 +47,8 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
     /// Nil: this listener takes gRPC alone.
     let http: HTTPListenerSettings?
     let passThrough: SignalSet
+    /// Peers of the cluster come here.
+    let isForPeers: Bool
     let endsAt: Int64
     var agedAt: Int64?
     var lastReceived: Int64
@@ -62,6 +66,8 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
     var lastPing: Int64 = .min
     var pingStrikes = 0
     var isClosing = false
+    /// A peer's call is being taken in.
+    var isAnsweringPeer = false
     var closeReason = ConnectionCloseReason.client
     private var flood: FrameFlood
     /// When a silent connection gave back what memory it can.
@@ -78,6 +84,7 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         flood = FrameFlood(limits.idleFrames, now: now)
         http = server.plan.listener(receiver).http
         passThrough = server.plan.listener(receiver).passThrough
+        isForPeers = server.plan.listener(receiver).isForPeers
         // Connections that were made together must not end together.
         let age = limits.maximumConnectionAge
         endsAt = age > 0 ? now + age / 100 * Int64.random(in: 90...110) : .max

@@ -10,10 +10,12 @@ package struct ServerLimits: Sendable, Equatable {
     /// (grpc) `max_recv_msg_size_mib`.
     package var maximumMessageBytes = 64 << 20
     /// A message may inflate to so many times its size on the wire; what is below `inflationFloor` may always. Real traces
-    /// compress 4 to 30 times, zlib's bombs 1000 times. (limits) `max_inflation_ratio`.
+    /// compress 4 to 30 times, spans that all carry the same long text a few hundred times, zlib's bombs 1000 times. (limits)
+    /// `max_inflation_ratio`.
     package var maximumInflationRatio = 100
-    /// Messages that inflate to no more than this are never bombs.
-    package var inflationFloor = 1 << 20
+    /// Messages that inflate to no more than this are never bombs: few batches are longer, however well they compress, and
+    /// inflating so much takes about 10 ms.
+    package var inflationFloor = 16 << 20
     /// (grpc) `max_concurrent_streams`.
     package var maximumConcurrentStreams = 256
     /// Header bytes of one request, counted with 32 for every field: so it bounds their number too. (limits)

@@ -15,6 +15,7 @@ package final class WorkerServer {
     private var unloggedRefusals: [RefusalReason: Int] = [:]
     private var isShuttingDown = false
     let handshakes: HandshakePacer
+    private var httpDate = HTTPDate()
 
     package init(worker: Worker, logger: Logger) {
         self.worker = worker
@@ -29,8 +30,11 @@ package final class WorkerServer {
     var metrics: IngressMetrics { plan.metrics.ingress }
     var cells: MetricCells { worker.cells }
 
-    /// Connections open now.
-    package var connectionCount: Int { connections.count }
+    /// The `Date` field of an HTTP answer that is written now.
+    var date: String { httpDate.value(at: SystemClocks.unixSeconds()) }
+
+    /// Connections of clients open now.
+    package var connectionCount: Int { connections.values.count { !$0.isForPeers } }
 
     /// Puts the protocol's handlers into the channel of a connection that the guards let through and whose first bytes are
     /// here. On the worker's loop.
@@ -44,7 +48,7 @@ package final class WorkerServer {
     /// Notes a served connection; false if no more are served.
     func opened(_ connection: any ServedConnection) -> Bool {
         connections[ObjectIdentifier(connection)] = connection
-        return !isShuttingDown
+        return !isShuttingDown || connection.isForPeers
     }
 
     func closed(_ connection: any ServedConnection, reason: ConnectionCloseReason) {
@@ -89,13 +93,15 @@ package final class WorkerServer {
     /// Takes a whole export request, whichever protocol it came in, or says why not.
     func export(
         _ signal: OTLPSignal, _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ receiver: Int
-    ) throws(RequestRefusal) -> ExportTraceServiceResponse {
+    ) throws(RequestRefusal) -> ExportResult {
         if signal != .traces {
             try worker.passOn(signal, body, payloadStart, form, receiver)
-            return ExportTraceServiceResponse()
+            return ExportResult(response: ExportTraceServiceResponse())
         }
-        let rejected = try worker.accept(body: body, payloadStart: payloadStart, form: form, receiver: receiver)
-        return rejected.total == 0 ? ExportTraceServiceResponse() : ExportTraceServiceResponse(rejected)
+        let taken = try worker.accept(body: body, payloadStart: payloadStart, form: form, receiver: receiver)
+        let isWhole = taken.rejected.total == 0
+        return ExportResult(
+            response: isWhole ? ExportTraceServiceResponse() : ExportTraceServiceResponse(taken.rejected), pending: taken.pending)
     }
 
     /// The message bytes of a small request, inflated if need be.
@@ -160,9 +166,25 @@ package final class WorkerServer {
         for connection in Array(connections.values) { connection.goAway() }
     }
 
-    package func closeAll() {
-        for connection in Array(connections.values) { connection.closeNow(.shutdown) }
+    /// - Parameter peersToo: also the connections of the cluster's nodes.
+    package func closeAll(peersToo: Bool = true) {
+        for connection in Array(connections.values) where peersToo || !connection.isForPeers {
+            connection.closeNow(.shutdown)
+        }
     }
+
+    /// The node takes requests from now on: who watches its health learns it.
+    package func announceServing() {
+        worker.isServing = true
+        for connection in Array(connections.values) { connection.announceServing() }
+    }
+}
+
+/// What became of an export request that was not refused at once.
+struct ExportResult {
+    var response: ExportTraceServiceResponse
+    /// The answer has to wait: see `Acceptance.pending`.
+    var pending: UInt64?
 }
 
 extension ExportTraceServiceResponse {

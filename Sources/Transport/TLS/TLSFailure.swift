@@ -46,7 +46,7 @@ extension TLSFailure {
     package static func isAbruptEnd(_ error: any Error) -> Bool {
         switch error {
         case NIOSSLError.uncleanShutdown: true
-        case is BoringSSLError: false
+        case is BoringSSLError, is NIOSSLExtraError: false
         case let error as NIOSSLError: if case .handshakeFailed = error { false } else { true }
         default: true
         }

@@ -71,7 +71,7 @@ private struct DERReader {
             let day = digits(text, 2, 2), (1...31).contains(day), let hour = digits(text, 4, 2), hour < 24,
             let minute = digits(text, 6, 2), minute < 60, let second = digits(text, 8, 2), second <= 60
         else { return nil }
-        let days = CalendarDate.days(year: year, month: month, day: day)
+        let days = CivilTime.days(year: year, month: month, day: day)
         return ((days * 24 + hour) * 60 + minute) * 60 + second
     }
 
@@ -82,37 +82,5 @@ private struct DERReader {
             value = value * 10 + Int64(byte - UInt8(ascii: "0"))
         }
         return value
-    }
-}
-
-/// A moment as people write it: `2026-11-22 20:15 UTC`.
-package struct CalendarDate: Sendable, Equatable, CustomStringConvertible {
-    package var description: String
-
-    /// - Parameter seconds: since 1970.
-    package init(seconds: Int64) {
-        // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
-        let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthIndex = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * monthIndex + 2) / 5 + 1
-        let month = monthIndex < 10 ? monthIndex + 3 : monthIndex - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        let second = seconds - days * 86_400
-        func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        description = "\(year)-\(two(month))-\(two(day)) \(two(second / 3600)):\(two(second % 3600 / 60)) UTC"
-    }
-
-    /// Days from 1970-01-01 to a day of the Gregorian calendar (days_from_civil of the same paper).
-    package static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }

@@ -32,7 +32,10 @@ extension Worker {
         cells.add(coding == .gzip ? ingress.receivedGzipBytes : ingress.receivedDeflateBytes, body.count)
         let limits = plan.limits[receiver]
         let bomb = max(limits.inflationFloor, (body.count - payloadStart) * limits.maximumInflationRatio)
-        let limit = min(limits.maximumMessageBytes, bomb)
+        let allowed = min(limits.maximumMessageBytes, bomb)
+        // Memory is a bound too, and one that passes: whoever meets it may come again.
+        let room = plan.memory.roomBytes
+        let limit = min(allowed, room)
         do {
             let inflated = try inflater.inflate(
                 body.span.extracting(payloadStart...), as: coding == .gzip ? .gzip : .deflate, limit: limit)
@@ -41,12 +44,13 @@ extension Worker {
             return inflated
         } catch let error as InflateError {
             switch error {
+            case .tooLarge where room < allowed: throw refuseForMemory(receiver)
             case .tooLarge:
                 let isBomb = bomb < limits.maximumMessageBytes
                 var refusal = RequestRefusal(
                     .inflatedTooLarge, .resourceExhausted,
                     isBomb
-                        ? "the message inflates to more than \(limits.maximumInflationRatio) times its size"
+                        ? "the message inflates to more than \(bomb) bytes, which is over \(limits.maximumInflationRatio) times its size (`limits.max_inflation_ratio`)"
                         : "the message is larger than \(limit) bytes when inflated")
                 refusal.endsConnection = isBomb
                 throw refusal

@@ -16,8 +16,10 @@ extension Worker {
         var current = started
         var decided = 0
         let metrics = plan.metrics.sampling
+        // While traces change their owners, the new one waits for what is on its way.
+        let limit = early ? started : lane?.decisionLimit(started) ?? started
         while true {
-            shard.decideRun(&run, now: started, early: early)
+            shard.decideRun(&run, now: limit, early: early)
             if run.isEmpty { break }
             for trace in run {
                 if trace.isReadable { shard.beginReading(trace) }
@@ -59,7 +61,7 @@ extension Worker {
     }
 
     /// Carries a decision out.
-    private func conclude(_ trace: DecidedTrace) {
+    func conclude(_ trace: DecidedTrace) {
         let metrics = plan.metrics.sampling
         ledger.buffered -= trace.spanCount
         switch trace.decision.verdict {

@@ -21,6 +21,8 @@ extension Worker {
             plan.metrics.workerBusyTime[number], total: Int(SystemClocks.threadCPUNanoseconds()))
         cells.set(sampling.decisionRecordsBytes, shard.decisionLogBytes)
         countVerdicts()
+        var ledger = ledger
+        lane?.fill(&ledger)
         return WorkerSnapshot(ledger: ledger, metrics: cells.snapshot())
     }
 

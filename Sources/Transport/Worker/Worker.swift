@@ -1,3 +1,4 @@
+internal import Cluster
 internal import Delivery
 package import NIOCore
 internal import NativeCore
@@ -27,6 +28,8 @@ package final class Worker {
     private var index = RequestIndex()
     var inflater = Inflater()
     var routes: [DestinationRoute] = []
+    /// This worker's part in the cluster; nil: the node is alone.
+    package var lane: ClusterLane?
     /// Ways to the exporters of signals that are passed on.
     var passThroughRoutes: [OTLPSignal: [DestinationRoute]] = [:]
     private var spansForWorker: [Int]
@@ -85,14 +88,22 @@ package final class Worker {
     /// - Parameters:
     ///   - body: holds the message from `payloadStart` on.
     ///   - receiver: index into `NodeMetrics.receivers`.
-    /// - Returns: the spans that were left out because they are malformed on their own, by reason.
     package func accept(
         body: consuming [UInt8], payloadStart: Int, form: BodyForm, receiver: Int
-    ) throws(RequestRefusal) -> SpanRejectionCounts {
+    ) throws(RequestRefusal) -> Acceptance {
         guard isAccepting else {
             throw RequestRefusal(
                 .notServing, .unavailable, "the node is shutting down or starting", retryAfter: plan.retryAfter)
         }
+        return try take(body, payloadStart, form, receiver, hop: 0)
+    }
+
+    /// `accept`, for clients and peers.
+    ///
+    /// - Parameter hop: how often these spans were forwarded; 0: a client sends them.
+    func take(
+        _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ receiver: Int, hop: UInt8
+    ) throws(RequestRefusal) -> Acceptance {
         guard plan.memory.admits(bytes: body.count) else {
             if form == BodyForm() { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
             throw refuseForMemory(receiver)
@@ -110,27 +121,47 @@ package final class Worker {
             throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
         Shard.leaveOutOversized(&index)
+        let spans = index.records.count
+        let parts = try lane?.part(body.span.extracting(payloadStart...), &index, hop: hop)
         let clock = SystemClocks.unixNanoseconds()
         let shadow = policies.version.evaluatePredicates(
             &index, body: body.span.extracting(payloadStart...), unixNanoseconds: clock)
         if plan.refusesExcessTraces { try refuseIfFull(receiver) }
         let rejected = index.rejected
-        let spans = index.records.count
+        let isForeign = hop > 1 && lane?.hasForeign(index.records) == true
         if plan.workerCount == 1 {
             let message = body.span.extracting(payloadStart...)
             let result = ingest(message, index, policies.version, shadow)
-            ledger.accepted += spans
+            ledger.accepted += index.records.count
             settle(result, message, index)
         } else {
             try distribute(body, payloadStart, receiver, shadow)
+        }
+        if isForeign { lane?.shared.noteForeignTraces() }
+        if rejected.total > 0 { countRejected(rejected) }
+        reportMemory()
+        guard let lane, let parts, !parts.parts.isEmpty else {
+            countTaken(spans, hop: hop, receiver: receiver)
+            return Acceptance(rejected: rejected)
+        }
+        let isHeld = parts.localSpans > 0
+        switch lane.submit(parts, localSpansHeld: isHeld, hop: hop, spans: spans, receiver: receiver) {
+        case .settled(nil): return Acceptance(rejected: rejected)
+        case .settled(let delay?): throw lane.refusal(after: delay)
+        case .pending(let token): return Acceptance(rejected: rejected, pending: token)
+        }
+    }
+
+    /// Counts the spans of a request that is answered with OK.
+    func countTaken(_ spans: Int, hop: UInt8, receiver: Int) {
+        guard hop == 0 else {
+            ledger.fromPeers += spans
+            return
         }
         let metrics = plan.metrics.receivers[receiver]
         cells.add(metrics.acceptedSpans, spans)
         cells.add(metrics.acceptedRequests)
         if let limiter = plan.metrics.memoryLimiter { cells.add(limiter.acceptedSpans, spans) }
-        if rejected.total > 0 { countRejected(rejected) }
-        reportMemory()
-        return rejected
     }
 
     /// Counts the spans of a request that is refused unread; quicker than taking them.
@@ -141,9 +172,10 @@ package final class Worker {
         noteRefused(index.records.count, reason, receiver)
     }
 
-    private func noteRefused(_ spans: Int, _ reason: RefusalReason, _ receiver: Int) {
+    func noteRefused(_ spans: Int, _ reason: RefusalReason, _ receiver: Int) {
         cells.add(plan.metrics.ingress.refusedSpans[reason], spans)
-        cells.add(plan.metrics.receivers[receiver].refusedSpans, spans)
+        // Peers have no series of their own: their spans are some node's clients'.
+        if receiver < plan.metrics.receivers.count { cells.add(plan.metrics.receivers[receiver].refusedSpans, spans) }
         if reason == .memory, let limiter = plan.metrics.memoryLimiter { cells.add(limiter.refusedSpans, spans) }
     }
 
@@ -168,6 +200,7 @@ package final class Worker {
     private func distribute(
         _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, _ shadow: RequestIndex?
     ) throws(RequestRefusal) {
+        if index.records.isEmpty { return }
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
         for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
@@ -188,27 +221,40 @@ package final class Worker {
             if mailboxes[worker].push(request, from: number) { wakers[worker]() }
         }
         ledger.accepted += request.index.records.count
-        if spansForWorker[number] > 0 { take(request) }
+        if spansForWorker[number] > 0 { takeOver(request) }
     }
 
     // MARK: ingest
 
+    /// Makes a request of spans that this node has accepted, or that a peer hands over, for all workers.
+    func received(_ payload: [UInt8]) -> ReceivedRequest {
+        if (try? walker.walk(payload.span, into: &index)) == nil { index = RequestIndex() }
+        let shadow = policies.version.evaluatePredicates(
+            &index, body: payload.span, unixNanoseconds: SystemClocks.unixNanoseconds())
+        let request = ReceivedRequest(
+            body: payload, payloadStart: 0, index: index, version: policies.version,
+            shadow: shadow, memory: plan.memory)
+        index = RequestIndex()
+        return request
+    }
+
     /// Takes what other workers handed over. Called when woken.
     package func drainMailbox() {
         let more = mailboxes[number].drain(limit: 8) { request in
-            ledger.takenFromOtherWorkers += take(request)
+            ledger.takenFromOtherWorkers += takeOver(request).spans
         }
         reportMemory()
         if more { eventLoop.assumeIsolated().execute { self.drainMailbox() } }
     }
 
     @discardableResult
-    private func take(_ request: ReceivedRequest) -> Int {
+    func takeOver(_ request: ReceivedRequest) -> (spans: Int, late: Int) {
         let body = request.body
         let payload = body.span.extracting(request.payloadStart...)
         let result = ingest(payload, request.index, request.version, request.shadow)
         settle(result, payload, request.index)
-        return result.bufferedSpans + result.lateSampled.count + result.lateNotSampled + result.lateDropped
+        let late = result.lateSampled.count + result.lateNotSampled + result.lateDropped
+        return (result.bufferedSpans + late, late)
     }
 
     private func ingest(
@@ -304,6 +350,20 @@ package final class Worker {
 
     /// Traces and spans that wait for their decision.
     package var pendingTraces: Int { shard.traceCount }
+}
+
+/// How a request was taken.
+package struct Acceptance: Sendable {
+    /// The spans that were left out because they are malformed on their own, by reason.
+    package var rejected: SpanRejectionCounts
+    /// Its spans are on their way to the nodes that own their traces; the client's answer waits for theirs
+    /// (`ClusterLane.whenSettled`).
+    package var pending: UInt64?
+
+    init(rejected: SpanRejectionCounts, pending: UInt64? = nil) {
+        self.rejected = rejected
+        self.pending = pending
+    }
 }
 
 /// What a worker counted up to one moment between two turns of its loop.

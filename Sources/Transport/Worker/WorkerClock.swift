@@ -53,7 +53,8 @@ package final class WorkerClock {
         guard !isStopped else { return }
         let worker = server.worker
         let turn = sliceEnded.map { worker.now - $0 } ?? 0
-        let more = worker.decide(budget: min(Self.longestSlice, max(Self.slice, turn)))
+        let more = worker.decide(
+            budget: min(Self.longestSlice, max(Self.slice, turn)), early: worker.lane?.decidesEarly ?? false)
         sliceEnded = more ? worker.now : nil
         worker.flushIfDue()
         let loop = worker.eventLoop.assumeIsolated()

@@ -31,6 +31,9 @@ package final class WorkerMailbox: Sendable {
         return !isAwake.exchange(true, ordering: .acquiringAndReleasing)
     }
 
+    /// Receiver: whether nothing is waiting.
+    package var isEmpty: Bool { rings.allSatisfy { $0.freeSlots == $0.capacity } }
+
     /// Receiver: takes what is there, at most `limit` requests. Returns whether more may be waiting.
     package func drain(limit: Int, _ take: (ReceivedRequest) -> Void) -> Bool {
         // Cleared first: what is pushed from now on wakes the receiver again, so nothing is missed. An exchange, since it must

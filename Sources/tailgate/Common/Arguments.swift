@@ -24,10 +24,12 @@ struct DurationArgument: ExpressibleByArgument, Sendable {
     }
 }
 
-/// `host:port`, `[v6]:port` or `:port`.
+/// `host:port`, `[v6]:port` or `:port`, with `http://`, `https://` or `grpc://` before it or not.
 struct EndpointArgument: ExpressibleByArgument, Sendable {
     var host: String
     var port: Int
+    /// Whether the text asks for TLS.
+    var isHTTPS = false
 
     init(host: String, port: Int) {
         self.host = host
@@ -36,7 +38,10 @@ struct EndpointArgument: ExpressibleByArgument, Sendable {
 
     init?(argument: String) {
         var rest = Substring(argument)
-        for scheme in ["http://", "grpc://"] where rest.hasPrefix(scheme) { rest = rest.dropFirst(scheme.count) }
+        for scheme in ["http://", "https://", "grpc://"] where argument.hasPrefix(scheme) {
+            rest = rest.dropFirst(scheme.count)
+            isHTTPS = scheme == "https://"
+        }
         guard let colon = rest.lastIndex(of: ":"), let port = Int(rest[rest.index(after: colon)...]),
             (0...65_535).contains(port)
         else { return nil }

@@ -11,7 +11,7 @@ struct LoadCommand: AsyncParsableCommand {
         commandName: "load",
         abstract: "Send OTLP traces to an endpoint and measure how it answers.",
         discussion: """
-            Sends traces of a shop of 8 services over OTLP (plain text; see --protocol), with fresh random ids in every request. \
+            Sends traces of a shop of 8 services over OTLP (see --protocol and --tls), with fresh random ids in every request. \
             Requests are prepared before the run and only ids and times are written into them, so that one core sends \
             some millions of spans a second.
 
@@ -26,6 +26,7 @@ struct LoadCommand: AsyncParsableCommand {
               tailgate load --endpoint localhost:4317 --rate 40000 --seconds 30
               tailgate load --endpoint localhost:4317 --max --connections 4 --in-flight 8 --json
               tailgate load --protocol http --rate 10000
+              tailgate load --endpoint https://gateway.example:4317 --ca-file ca.pem --rate 10000
             """)
 
     @Option(help: "Where to send to, as host:port (default: port 4317 of this machine, or 4318 for HTTP).")
@@ -70,6 +71,9 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(name: .customLong("header"), help: "A metadata field to send along, as name=value; may be repeated.")
     var headers: [HeaderArgument] = []
 
+    @OptionGroup(title: "TLS")
+    var security: ClientTLSOptions
+
     @OptionGroup(title: "Traffic")
     var traffic: TrafficOptions
 
@@ -94,11 +98,13 @@ struct LoadCommand: AsyncParsableCommand {
 
     func run() async throws {
         let host = endpoint?.host ?? ""
+        let tls = try security.material(isHTTPS: endpoint?.isHTTPS ?? false, protocols: [speaks.applicationProtocol])
         let plan = LoadPlan(
             host: host.isEmpty ? "127.0.0.1" : host, port: endpoint?.port ?? speaks.defaultPort, speaks: speaks, connections: connections,
             inFlight: inFlight, threads: threads, spansPerSecond: rate, warmUpNanoseconds: warmUp.nanoseconds,
             runNanoseconds: seconds.nanoseconds, gzipLevel: gzip ? gzipLevel : nil, attempts: attempts,
-            timeoutNanoseconds: timeout.nanoseconds, headers: headers.map { ($0.name, $0.value) })
+            timeoutNanoseconds: timeout.nanoseconds, headers: headers.map { ($0.name, $0.value) }, tls: tls,
+            serverName: security.serverNameOverride)
         let runner = LoadRunner(plan: plan, settings: try traffic.settings())
         let signals = StopSignals()
         let stopper = Task {

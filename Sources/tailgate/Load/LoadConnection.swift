@@ -127,9 +127,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
         disconnect()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { lane.failed(error, context) }
 
     private func disconnect() {
         guard context != nil else { return }

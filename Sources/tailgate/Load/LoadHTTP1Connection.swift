@@ -92,7 +92,7 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
 
     func channelInactive(context: ChannelHandlerContext) { disconnect(.broken) }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { lane.failed(error, context) }
 
     private func disconnect(_ answer: LoadAnswer) {
         guard context != nil else { return }

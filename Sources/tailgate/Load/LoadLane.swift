@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import NativeCore
 import OTLP
+import Transport
 
 /// How a load run is to be done; the traffic itself is in ``TrafficSettings``.
 struct LoadPlan: Sendable {
@@ -22,6 +23,18 @@ struct LoadPlan: Sendable {
     var attempts: Int
     var timeoutNanoseconds: Int64
     var headers: [(String, String)]
+    /// nil: plain text.
+    var tls: TLSMaterial?
+    /// The name that the receiver's certificate must bear, if it is not the host's.
+    var serverName: String?
+}
+
+extension LoadPlan {
+    /// The TLS handler of a new connection; nil for plain text.
+    fileprivate func tlsHandler() throws -> (any ChannelHandler)? {
+        let name = serverName ?? ((try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil)
+        return try tls?.clientHandler(serverName: name)
+    }
 }
 
 /// One event loop's share of a load run: its connections, its templates, its schedule.
@@ -50,6 +63,8 @@ final class LoadLane {
     private var sweeper: RepeatedTask?
     private var isFinishing = false
     private var isPumping = false
+    /// Why the connection that ends now does, if that is known.
+    private var connectionProblem: String?
     private(set) var recorder: LoadRecorder
     private(set) var lastAnswer: Int64 = 0
     private let finished: EventLoopPromise<LoadLaneResult>
@@ -119,14 +134,18 @@ final class LoadLane {
             finished.fail(error)
             return
         }
-        let bound = NIOLoopBound(handler, eventLoop: loop)
+        let bound = NIOLoopBound((handler: handler, plan: plan), eventLoop: loop)
         let lane = NIOLoopBound(self, eventLoop: loop)
         ClientBootstrap(group: loop)
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
             .connectTimeout(.seconds(5))
             .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+                channel.eventLoop.makeCompletedFuture {
+                    let (handler, plan) = bound.value
+                    if let tls = try plan.tlsHandler() { try channel.pipeline.syncOperations.addHandler(tls) }
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
             }
             .connect(host: plan.host, port: plan.port)
             .whenFailure { error in lane.value.connectFailed("\(error)") }
@@ -135,7 +154,7 @@ final class LoadLane {
     private var grpcHeaders: HTTP2Headers {
         var headers = HTTP2Headers()
         headers.append(":method", "POST")
-        headers.append(":scheme", "http")
+        headers.append(":scheme", plan.tls == nil ? "http" : "https")
         headers.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
         headers.append(":authority", "\(plan.host):\(plan.port)")
         headers.append("te", "trailers")
@@ -175,9 +194,16 @@ final class LoadLane {
     func disconnected(_ connection: any LoadLink) {
         connections.removeAll { $0 === connection }
         guard !isDone else { return }
-        recorder.connectionFailed()
+        recorder.connectionFailed(connectionProblem)
+        connectionProblem = nil
         progress.connectionFailed()
         reconnectLater()
+    }
+
+    /// A connection met an error and will end.
+    func failed(_ error: any Error, _ context: ChannelHandlerContext) {
+        if plan.tls != nil { connectionProblem = TLSFailure(error, to: context)?.description }
+        context.close(promise: nil)
     }
 
     // MARK: sending

@@ -11,6 +11,9 @@ enum LoadProtocol: String, CaseIterable, ExpressibleByArgument {
     case httpJSON = "http-json"
 
     var defaultPort: Int { self == .grpc ? 4317 : 4318 }
+
+    /// How TLS names what is spoken inside (ALPN).
+    var applicationProtocol: String { self == .grpc ? "h2" : "http/1.1" }
 }
 
 /// What became of a request.

@@ -61,6 +61,8 @@ final class LoadRunner: Sendable {
         let traffic = catalog.settings
         return [
             ("endpoint", "\(plan.host):\(plan.port)"),
+            ("protocol", plan.speaks.rawValue),
+            ("tls", plan.tls == nil ? "off" : "on"),
             ("connections", "\(plan.connections)"),
             ("in_flight", "\(plan.inFlight)"),
             ("threads", "\(plan.threads)"),

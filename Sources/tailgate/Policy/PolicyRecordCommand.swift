@@ -18,11 +18,15 @@ struct PolicyRecordCommand: AsyncParsableCommand {
     @Option(help: "How long to record, seconds. Traces are written when they are decided.")
     var seconds = 30
 
+    @Option(help: "The sample may have this many bytes; if more comes, a share of the traces is taken. Default: 16 MiB, the node's.")
+    var maxBytes: Int?
+
     @Option(name: .shortAndLong, help: "Write to this file instead of standard output.")
     var output: String?
 
     func validate() throws {
         if !(1...3600).contains(seconds) { throw ValidationError("--seconds must be 1 ... 3600") }
+        if let maxBytes, !(1024...(1 << 30)).contains(maxBytes) { throw ValidationError("--max-bytes must be 1024 ... 1073741824") }
     }
 
     func run() async throws {
@@ -46,7 +50,7 @@ struct PolicyRecordCommand: AsyncParsableCommand {
         // The node is silent until the first traces are decided.
         let client = try admin.client(patience: Int64(seconds) + 120)
         do {
-            let answer = try await client.get("/v1/record?seconds=\(seconds)") { answer, piece in
+            let answer = try await client.get("/v1/record?seconds=\(seconds)\(maxBytes.map { "&max_bytes=\($0)" } ?? "")") { answer, piece in
                 guard answer.status == 200 else {
                     refusal += piece.prefix(4096 - min(4096, refusal.count))
                     return

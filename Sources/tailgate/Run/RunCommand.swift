@@ -50,17 +50,27 @@ struct RunCommand: AsyncParsableCommand {
             StandardError.print("tailgate: \(error)")
             throw ExitCodes.unavailable
         }
-        announce(gateway, logger)
         let tests = Task.detached(priority: .background) { Self.runTests(of: checked, logger) }
         defer { tests.cancel() }
         let reloads = Task { for await _ in signals.reloads { await gateway.reload("SIGHUP") } }
         defer { reloads.cancel() }
         let manager = ServiceManager(
             environment: ProcessInfo.processInfo.environment, processID: ProcessInfo.processInfo.processIdentifier, logger: logger)
-        manager?.ready(gateway)
+        // A node of a cluster is ready when it knows its peers; it can be stopped before.
+        let readiness = Task {
+            while !gateway.isReady {
+                try? await Task.sleep(for: .milliseconds(50))
+                if Task.isCancelled { return }
+            }
+            Self.announce(gateway, logger)
+            manager?.ready(gateway)
+        }
+        defer { readiness.cancel() }
+        if gateway.isReady { await readiness.value }
         let heartbeat = manager?.watch(gateway)
         defer { heartbeat?.cancel() }
         await signals.first()
+        readiness.cancel()
         manager?.stopping(within: checked.longestStop)
         let emergency = Task {
             await signals.second()
@@ -88,7 +98,7 @@ struct RunCommand: AsyncParsableCommand {
         if tests > 0 && !problems.hasErrors { logger.info("the tests of the policies passed", metadata: ["tests": "\(tests)"]) }
     }
 
-    private func announce(_ gateway: Gateway, _ logger: Logger) {
+    private static func announce(_ gateway: Gateway, _ logger: Logger) {
         var metadata: Logger.Metadata = [
             "version": "\(Tailgate.version)", "workers": "\(gateway.workerCount)",
             "receivers": "\(gateway.receiverPorts.map { ":\($0)" }.joined(separator: " "))",

@@ -12,7 +12,7 @@ struct SinkCommand: AsyncParsableCommand {
         commandName: "sink",
         abstract: "Receive OTLP traces, count them, and say whether traces came whole.",
         discussion: """
-            Stands in for a tracing backend: an OTLP/gRPC server (plain text, gzip understood) that counts spans and \
+            Stands in for a tracing backend: an OTLP/gRPC server (plain text or TLS, gzip understood) that counts spans and \
             traces and throws them away. Whole traces are told from incomplete ones by --spans-per-trace. A trace \
             that arrives in several requests counts as split, or as one with late spans if the rest comes later than \
             --late-after. Duplicates are exact for traffic of `tailgate load` with up to 64 spans in a trace.
@@ -62,6 +62,9 @@ struct SinkCommand: AsyncParsableCommand {
     @Option(help: "How many traces are remembered at least; up to 200 bytes each.")
     var traces = 1 << 20
 
+    @OptionGroup(title: "TLS")
+    var security: ServerTLSOptions
+
     @Option(help: "Stop after this time; without it, at SIGINT or SIGTERM.")
     var seconds: DurationArgument?
 
@@ -78,11 +81,12 @@ struct SinkCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let tls = try security.material()
         let signals = StopSignals()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let server = try await SinkServer.make(
             on: group.any(), behaviour: behaviour, spansPerTrace: spansPerTrace,
-            lateAfterNanoseconds: lateAfter.nanoseconds, traceLimit: traces)
+            lateAfterNanoseconds: lateAfter.nanoseconds, traceLimit: traces, tls: tls)
         let host = listen.host.isEmpty ? "0.0.0.0" : listen.host
         let port: Int
         do {

@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import NativeCore
 import OTLP
+import Transport
 
 /// A counting OTLP/gRPC server: one event loop, one ledger, as many connections as come.
 ///
@@ -18,12 +19,12 @@ final class SinkServer: Sendable {
 
     static func make(
         on loop: any EventLoop, behaviour: SinkBehaviour, spansPerTrace: Int?, lateAfterNanoseconds: Int64,
-        traceLimit: Int
+        traceLimit: Int, tls: TLSMaterial? = nil
     ) async throws -> SinkServer {
         try await loop.submit {
             let ledger = SinkLedger(
                 spansPerTrace: spansPerTrace, lateAfterNanoseconds: lateAfterNanoseconds, traceLimit: traceLimit)
-            let core = SinkCore(loop: loop, behaviour: behaviour, ledger: ledger)
+            let core = SinkCore(loop: loop, behaviour: behaviour, ledger: ledger, tls: tls)
             return SinkServer(loop: loop, core: NIOLoopBound(core, eventLoop: loop))
         }.get()
     }
@@ -54,6 +55,8 @@ struct SinkSnapshot: Sendable {
 final class SinkCore {
     private let loop: any EventLoop
     private let behaviour: SinkBehaviour
+    /// nil: plain text.
+    private let tls: TLSMaterial?
     private var ledger: SinkLedger
     private var inflater: Inflater?
     private var requests: UInt64 = 0
@@ -64,8 +67,9 @@ final class SinkCore {
     private var connections: [ObjectIdentifier: any Channel] = [:]
     private var isStopped = false
 
-    init(loop: any EventLoop, behaviour: SinkBehaviour, ledger: SinkLedger) {
+    init(loop: any EventLoop, behaviour: SinkBehaviour, ledger: SinkLedger, tls: TLSMaterial?) {
         self.loop = loop
+        self.tls = tls
         self.behaviour = behaviour
         self.ledger = ledger
     }
@@ -96,6 +100,7 @@ final class SinkCore {
             .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 256 << 10))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls = core.value.tls { try channel.pipeline.syncOperations.addHandler(tls.serverHandler()) }
                     try channel.pipeline.syncOperations.addHandler(SinkConnection(core: core.value))
                     core.value.opened(channel)
                 }

@@ -115,10 +115,11 @@ class Metrics:
 class Gateway:
     """One node. Use as a context manager: a clean exit settles, checks the ledger and stops by SIGTERM."""
 
-    def __init__(self, directory, exporters, *, environment=None, balanced=True, **options):
+    def __init__(self, directory, exporters, *, environment=None, balanced=True, arguments=(), **options):
         self.directory = pathlib.Path(directory)
         self.port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
         self.balanced = balanced
+        self.arguments = arguments
         self.environment = environment or {}
         self.config = configuration(self.port, self.http_port, self.admin_port, self._settings(exporters), **options)
         self.process = None
@@ -134,20 +135,28 @@ class Gateway:
     # --- the process ---
 
     def start(self):
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self):
+        """Starts the process, and waits for nothing."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config_path = self.directory / "tailgate.yaml"
         self.config_path.write_text(yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True))
         self.log_path = self.directory / "tailgate.log"
-        with open(self.log_path, "wb") as log:
+        with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [binary(), "run", "--config", str(self.config_path)],
+                [binary(), "run", "--config", str(self.config_path), *self.arguments],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=os.environ | self.environment,
             )
-        until(self._ready, 30, lambda: f"readiness; the log says:\n{self.log()}")
+        return self
+
+    def wait_until_ready(self, timeout=30):
+        until(self._ready, timeout, lambda: f"readiness; the log says:\n{self.log()}")
         return self
 
     def _ready(self):
@@ -228,12 +237,12 @@ class Gateway:
     def settle(self, timeout=40.0):
         """Waits until nothing is buffered or queued, then checks the books. Returns the ledger."""
         ledger = self.wait_for_ledger(
-            lambda l: l["buffered"] == 0 and all(d["queued"] == 0 for d in l["destinations"].values()),
+            lambda l: l["buffered"] == 0 and l["held"] == 0 and all(d["queued"] == 0 for d in l["destinations"].values()),
             timeout,
             "an empty gateway",
         )
         check_ledger(ledger)
-        assert ledger["accepted"] == ledger["not_sampled"] + ledger["dropped"] + ledger["sampled"], ledger
+        assert ledger["held"] == 0, ledger
         return ledger
 
 
@@ -241,7 +250,8 @@ def check_ledger(ledger):
     """The books balance, at any instant."""
     assert ledger["difference"] == 0, ledger
     decided = ledger["not_sampled"] + ledger["dropped"] + ledger["sampled"]
-    assert ledger["accepted"] == ledger["buffered"] + decided, ledger
+    elsewhere = ledger["forwarded"] + ledger["handed_off"] + ledger["held"]
+    assert ledger["accepted"] == ledger["buffered"] + decided + elsewhere, ledger
     for name, destination in ledger["destinations"].items():
         ended = destination["queued"] + destination["sent"] + destination["lost"]
         assert ledger["sampled"] == ended, f"{name}: {ledger}"

@@ -43,6 +43,21 @@ import Testing
             "t.yaml:1:38: receivers.otlp.protocols.http.traces_url_path: two signals have the same path; give each its own"
         ),
         Case(
+            minimal(receiver: "protocols: {http: {compression_algorithms: [gzip, zstd, middle]}}"),
+            "t.yaml:1:70: receivers.otlp.protocols.http.compression_algorithms[1]: `zstd` is not in Tailgate; allowed: \"\", gzip, zlib, deflate",
+            "t.yaml:1:76: receivers.otlp.protocols.http.compression_algorithms[2]: `middle` is no compression; allowed: \"\", gzip, zlib, deflate"
+        ),
+        Case(
+            minimal(receiver: "protocols: {http: {response_headers: {content-length: \"5\", Date: x, x-a: \"b\\nc\"}}}"),
+            "t.yaml:1:58: receivers.otlp.protocols.http.response_headers: \"content-length\" is no name of a header that can be set",
+            "t.yaml:1:79: receivers.otlp.protocols.http.response_headers: Tailgate sets the header `Date` itself; leave it out",
+            "t.yaml:1:93: receivers.otlp.protocols.http.response_headers.x-a: a header's value is visible ASCII; this has other characters (a line break?)"
+        ),
+        Case(
+            minimal(receiver: "protocols: {http: {profiles_url_path: /x}}"),
+            "t.yaml:1:39: receivers.otlp.protocols.http.profiles_url_path: `profiles_url_path` is not in Tailgate yet: profiles are not taken; leave the key out"
+        ),
+        Case(
             minimal(receiver: "protocols: {http: {cors: {max_age: 5}}}"),
             "t.yaml:1:45: receivers.otlp.protocols.http.cors: warning: without `allowed_origins` no page of another origin may send; write for example `allowed_origins: [\"https://*.example.com\"]`"
         ),
@@ -390,8 +405,8 @@ import Testing
         Case(
             minimal(extensions: "health_check: , zpages: , helth_check: "),
             "t.yaml:4:14: extensions.health_check: warning: `health_check` is defined but not in use; name it in `service.extensions` or leave it out",
-            "t.yaml:4:30: extensions.zpages: the Collector's extension `zpages` is not in Tailgate yet; extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth",
-            "t.yaml:4:40: extensions.helth_check: unknown extension `helth_check`; did you mean `health_check`? extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth"
+            "t.yaml:4:30: extensions.zpages: the Collector's extension `zpages` is not in Tailgate yet; extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth, cluster",
+            "t.yaml:4:40: extensions.helth_check: unknown extension `helth_check`; did you mean `health_check`? extensions in Tailgate: health_check, bearertokenauth, bearer_token_auth, basicauth, basic_auth, cluster"
         ),
         Case(
             minimal(service: "extensions: [health_check]"),

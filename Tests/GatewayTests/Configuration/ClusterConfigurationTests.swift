@@ -90,7 +90,11 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: fast", [#""fast" is no size"#]),
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: 1", ["`1` is out of range"]),
         (base + "resolver: {file: {path: m}}, drain_timeout: 0s", ["drain_timeout: `0s` is out of range: 1s to 1h"]),
-        (base + "resolver: {file: {path: m}}, tls: {ca_file: x}", ["`tls` is not in Tailgate yet"]),
+        (base + "resolver: {file: {path: m}}, tls: {ca_file: x}", ["`cert_file` and `key_file` are missing"]),
+        (
+            base + "resolver: {file: {path: m}}, tls: {cert_file: x, key_file: x}",
+            ["`ca_file` is missing: nodes check each other's certificates", "cert_file", "key_file"]
+        ),
         (base + "resolver: {file: {path: m}}, advertice: x", ["unknown key `advertice`; did you mean `advertise`?"]),
     ]) func wrong(settings: String, expected: [String]) {
         let (config, problems) = cluster(settings)
@@ -122,15 +126,27 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
         #expect(problems("extensions: {cluster: \(one), cluster/b: \(one)}").first?.contains("a node is in one cluster") == true)
     }
 
-    /// A node does not run the cluster yet, and must not take the extension without a word.
-    @Test func nodesRefuseIt() {
-        let (config, problems) = load(
-            minimal(extensions: "cluster: {listen: ':1', resolver: {file: {path: m}}}", service: "extensions: [cluster]"))
-        #expect(config == nil)
-        let texts = problems.all.map(\.description)
-        #expect(texts.count == 2)
-        #expect(texts.contains { $0.contains("extensions.cluster: the `cluster` extension is not in Tailgate yet") })
-        #expect(texts.contains { $0.contains("`advertise` is missing") })
+    @Test func nodesRunIt() throws {
+        let settings = "cluster: {listen: ':1', advertise: 'a:1', resolver: {file: {path: m}}, auth: {authenticator: X}}"
+        func read(_ authenticator: String, _ more: String, _ extensions: String) -> (GatewayConfig?, [String]) {
+            let written = settings.replacing("X", with: authenticator)
+            let (config, problems) = load(minimal(extensions: written + more, service: "extensions: [\(extensions)]"))
+            return (config, problems.all.map(\.description))
+        }
+        let both = ", bearertokenauth: {token: secret}"
+        let (config, problems) = read("bearertokenauth", both, "cluster, bearertokenauth")
+        #expect(problems == [])
+        #expect(config?.cluster?.advertise.description == "a:1")
+        #expect(config?.cluster?.auth?.id.type == "bearertokenauth")
+        #expect(read("bearertokenauth", "", "cluster").1.contains { $0.contains("`bearertokenauth` is not defined") })
+        #expect(read("cluster", "", "cluster").1.contains { $0.contains("`cluster` is no authenticator") })
+        let clientOnly = ", basicauth: {client_auth: {username: a, password: b}}"
+        #expect(read("basicauth", clientOnly, "cluster, basicauth").1.contains { $0.contains("has no `htpasswd`") })
+        let (twice, texts) = load(
+            minimal(
+                extensions: "cluster: {listen: ':1', advertise: 'a:1', resolver: {file: {path: m}}}, cluster/b: {listen: ':1', advertise: 'a:1', resolver: {file: {path: m}}}",
+                service: "extensions: [cluster, cluster/b]"))
+        #expect(twice == nil && texts.all.contains { $0.description.contains("a node is in one cluster") })
         #expect(load(minimal(service: "extensions: [cluster]")).config == nil)
     }
 

@@ -183,7 +183,7 @@ private func server(_ certificate: String, _ key: String) -> TLSSettings {
             let text = CalendarDate(seconds: day * 86_400).description
             let parts = text.split(separator: " ")[0].split(separator: "-").compactMap { Int64($0) }
             guard parts.count == 3 else { continue }
-            #expect(CalendarDate.days(year: parts[0], month: parts[1], day: parts[2]) == day)
+            #expect(CivilTime.days(year: parts[0], month: parts[1], day: parts[2]) == day)
         }
     }
 }

@@ -1,24 +1,29 @@
-import Delivery
-import Logging
-import NIOCore
-import NIOEmbedded
-import OTLP
-import Sampling
-import Telemetry
-import Transport
+internal import Delivery
+internal import Logging
+internal import NIOCore
+internal import NIOEmbedded
+internal import OTLP
+internal import Sampling
+internal import Telemetry
+internal import Transport
 
-/// Bytes against a whole connection: sniffer, HTTP/1.1 or HTTP/2, worker.
-enum ConnectionFuzzer {
-    /// One node for all inputs; a new one now and then, so that its window stays small.
+/// Bytes against a whole connection. The first byte says how the rest is cut. Whatever comes, nothing stays behind when the
+/// connection is closed.
+///
+/// Deep: an answer 417 over HTTP/1.1, which takes a request that is complete but for what it expects.
+enum ConnectionFuzzing {
+    /// One node for all inputs of a thread's run; a new one now and then, so that its window stays small.
     nonisolated(unsafe) private static var node: (memory: MemoryBudget, server: WorkerServer, loop: EmbeddedEventLoop)?
     nonisolated(unsafe) private static var runs = 0
+    private static let expectationFailed = Array("HTTP/1.1 417".utf8)
 
-    /// The first byte says how the rest is cut. Whatever comes, nothing stays behind when the connection is closed.
-    static func http1(_ input: [UInt8]) {
+    @Sendable static func run(_ input: [UInt8]) -> Bool {
         runs += 1
         if runs % 10_000 == 0 { node = nil }
-        if node == nil { node = make() }
-        guard let node, let first = input.first else { return }
+        let node = Self.node ?? make()
+        Self.node = node
+        guard let first = input.first else { return false }
+        var isDeep = false
         let channel = EmbeddedChannel(loop: node.loop)
         do {
             try node.server.adopt(channel, receiver: 0)
@@ -28,12 +33,16 @@ enum ConnectionFuzzer {
         let bytes = input.dropFirst()
         for start in stride(from: bytes.startIndex, to: bytes.endIndex, by: piece) where channel.isActive {
             _ = try? channel.writeInbound(ByteBuffer(bytes: bytes[start..<min(bytes.endIndex, start + piece)]))
-            while let answer = try? channel.readOutbound(as: ByteBuffer.self) { precondition(answer.readableBytes > 0) }
+            while let answer = try? channel.readOutbound(as: ByteBuffer.self) {
+                precondition(answer.readableBytes > 0)
+                if answer.readableBytesView.starts(with: expectationFailed) { isDeep = true }
+            }
         }
         node.loop.advanceTime(by: .seconds(1))
         if channel.isActive { try? channel.close().wait() }
         precondition(node.server.connectionCount == 0, "a connection is not forgotten")
         precondition(node.memory.promisedBytes == 0, "memory stays promised")
+        return isDeep
     }
 
     private static func make() -> (MemoryBudget, WorkerServer, EmbeddedEventLoop) {

@@ -333,6 +333,7 @@ package struct ClusterCore: Sendable {
         if let since = stoppedAt, now - since >= settings.holdPatience { stoppedAt = nil }
         for peer in membership.expire(now: now) { lost(peer, &actions) }
         membership.track(ring?.members ?? [], now: now)
+        inbound.prune { membership.peers[$0] != nil }
         for peer in membership.exchangesDue(now: now) { actions.append(.exchange(with: peer)) }
         compareRings(now, &actions)
         for peer in inbound.takeGivenUp() { actions.append(.log(.handoffStalled(peer))) }
@@ -351,7 +352,7 @@ package struct ClusterCore: Sendable {
     // MARK: consequences
 
     private mutating func lost(_ peer: String, _ actions: inout [ClusterAction]) {
-        inbound.forget(peer)
+        inbound.suspend(peer)
         budget.forget(peer)
         actions.append(.disconnect(peer))
         actions.append(.log(.peerUnreachable(peer)))

@@ -213,6 +213,8 @@ package struct HandoffSender: Sendable {
                 ledger.possiblyDuplicated += chunk.spans
                 chunks[number]?.isUncertain = false
             }
+            // It has missed the last word, and would wait for it.
+            if isIdle, ring?.contains(peer) == true { sendLast(to: peer, now, &actions) }
         } else {
             unreachable.insert(peer)
             for number in chunks.keys.sorted() where chunks[number]?.peer == peer {
@@ -314,8 +316,12 @@ package struct HandoffSender: Sendable {
         guard owesLast, !isSweeping, chunks.isEmpty, let ring else { return }
         owesLast = false
         for member in ring.members where member.address != address && !unreachable.contains(member.address) {
-            let number = add(HandoffChunk(), spans: 0, earliest: .max, isLast: true, to: member.address, now: now)
-            attempt(number, now, &actions)
+            sendLast(to: member.address, now, &actions)
         }
+    }
+
+    private mutating func sendLast(to peer: String, _ now: Int64, _ actions: inout [Action]) {
+        let number = add(HandoffChunk(), spans: 0, earliest: .max, isLast: true, to: peer, now: now)
+        attempt(number, now, &actions)
     }
 }

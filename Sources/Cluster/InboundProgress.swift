@@ -114,10 +114,21 @@ package struct InboundProgress: Sendable {
     /// Spans that were handed over after their trace had been decided here.
     package func splitSpans(_ end: HoldEnd) -> Int { splits[Int(end.rawValue)] }
 
-    /// A peer is gone or unreachable: nothing more is expected of it.
+    /// Another process is behind a peer's address: nothing more is expected of the one before.
     mutating func forget(_ address: String) {
         senders[address] = nil
         waits[address] = nil
+    }
+
+    /// A peer is unreachable: it is not waited for. What it has said stays true for the case that it comes back as it was, since it
+    /// says it only once.
+    mutating func suspend(_ address: String) { waits[address] = nil }
+
+    /// Forgets who is no peer any more, once there are many of them.
+    mutating func prune(_ isPeer: (String) -> Bool) {
+        guard senders.count > ClusterLimits.maximumMembers / 2 else { return }
+        senders = senders.filter { isPeer($0.key) }
+        waits = waits.filter { isPeer($0.key) }
     }
 
     /// The peers that were given up since the last call.

@@ -114,6 +114,19 @@ import Testing
         }
     }
 
+    @Test func aMemberThatWasAwayHearsTheLastWordAgain() {
+        var run = Run()
+        run.take(run.sender.ringChanged(ring("a:1", "b:1", "c:1"), epoch: 4, now: 0))
+        run.take(run.sender.reachable("b:1", false, now: 0))
+        run.take(run.sender.sweepEnded(now: 0))
+        #expect(run.sent.map(\.peer) == ["c:1"])
+        run.complete(0, .taken)
+        run.take(run.sender.reachable("b:1", true, now: second))
+        run.take(run.sender.reachable("d:1", false, now: second))
+        run.take(run.sender.reachable("d:1", true, now: second))
+        #expect(run.sent.map(\.peer) == ["c:1", "b:1"] && run.sent[1].header.isLast && run.sent[1].header.ringEpoch == 4)
+    }
+
     @Test func aSlowSweepHoldsNoTraceForLongerThanTheMaximum() {
         var run = Run()
         #expect(run.sender.decisionLimit(now: second) == .max)

@@ -79,6 +79,33 @@ import Testing
         #expect(Self.limit(&inbound, progress + 3, 65 * second) == .max && inbound.takeGivenUp() == [])
     }
 
+    /// Peers say once that hand-off is over: who did not hear them for a moment need not wait for it again.
+    @Test func aFlapKeepsWhatPeersHaveSaid() {
+        var inbound = InboundProgress(Self.settings)
+        #expect(Self.limit(&inbound, 1, 0) < 0)
+        inbound.received(Self.header(frontier: 0, isLast: true), lateSpans: 0, now: 0)
+        #expect(Self.limit(&inbound, 1, 0) == .max)
+        inbound.suspend("b")
+        #expect(inbound.limit(peers: [], ringVersion: 7, now: second) == .max && Self.limit(&inbound, 1, 2 * second) == .max)
+        // It did something meanwhile; it is another process.
+        #expect(inbound.limit(peers: [Self.status(1, epoch: 3)], ringVersion: 7, now: 2 * second) < 0)
+        inbound.forget("b")
+        #expect(Self.limit(&inbound, 1, 3 * second) < 0)
+    }
+
+    /// Members that come and go under ever new addresses do not use up the room for those that are there.
+    @Test func onlyPeersAreRemembered() {
+        var inbound = InboundProgress(Self.settings)
+        for number in 0..<1000 {
+            var header = Self.header(frontier: 0, isLast: true)
+            header.sender = "10.0.0.\(number)"
+            inbound.received(header, lateSpans: 0, now: 0)
+            inbound.prune { $0 == header.sender }
+        }
+        inbound.received(Self.header(frontier: 0, isLast: true), lateSpans: 0, now: 0)
+        #expect(Self.limit(&inbound, 1, 0) == .max)
+    }
+
     @Test func splitsAreCountedByWhatLetThemHappen() {
         var inbound = InboundProgress(Self.settings)
         inbound.received(Self.header(frontier: -86_400 * second), lateSpans: 1, now: 0)

@@ -34,6 +34,27 @@ package enum ClusterEvent: Sendable, Equatable {
     case resolverFails
 }
 
+/// What `ClusterCore.isBounce` looks at, apart from the ring.
+package struct BounceCheck: Sendable, Equatable {
+    /// Until when a ring change counts as going on, monotonic nanoseconds.
+    fileprivate var changesUntil = Int64.min
+    /// Addresses of peers by incarnation.
+    fileprivate var senders: [UInt64: String] = [:]
+
+    package init() {}
+
+    /// See `ClusterCore.isBounce`.
+    ///
+    /// - Parameter ringVersion: of the ring by which `owners` were found.
+    package func isBounce(
+        _ headers: ForwardHeaders, ringVersion: UInt64, owners: some Sequence<String>, now: Int64
+    ) -> Bool {
+        guard headers.ringVersion != ringVersion, now < changesUntil, let sender = senders[headers.batch.incarnation]
+        else { return false }
+        return owners.contains(sender)
+    }
+}
+
 /// One node's part in the cluster, but for spans: membership, agreement on the ring, shared budgets, policy versions, and until
 /// when traces may be decided. One per node; lanes (`Forwarder`, `HandoffSender`: one pair per worker) do what concerns spans.
 ///
@@ -122,11 +143,19 @@ package struct ClusterCore: Sendable {
     /// - Parameter owners: by the ring in force, of the spans that this node would forward.
     /// - Complexity: O(peers), but O(1) while both have the same ring.
     package func isBounce(_ headers: ForwardHeaders, owners: some Sequence<String>, now: Int64) -> Bool {
-        guard let ring, headers.ringVersion != ring.version,
-            agreement.phase == .ready || now < saturatingAdd(activatedAt, settings.readyTimeout),
-            let sender = membership.peers.values.first(where: { $0.status?.incarnation == headers.batch.incarnation })
-        else { return false }
-        return owners.contains(sender.address)
+        guard let ring, headers.ringVersion != ring.version else { return false }
+        return bounceCheck.isBounce(headers, ringVersion: ring.version, owners: owners, now: now)
+    }
+
+    /// `isBounce` as of now, for lanes that do not share a loop with the core. - Complexity: O(peers).
+    package var bounceCheck: BounceCheck {
+        var check = BounceCheck()
+        guard ring != nil else { return check }
+        check.changesUntil = agreement.phase == .ready ? .max : saturatingAdd(activatedAt, settings.readyTimeout)
+        for peer in membership.peers.values {
+            if let incarnation = peer.status?.incarnation { check.senders[incarnation] = peer.address }
+        }
+        return check
     }
 
     /// Whether this node is leaving and has nobody to hand anything to: it decides early what it has.

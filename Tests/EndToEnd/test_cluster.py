@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import threading
 import time
 import urllib.request
@@ -109,8 +110,8 @@ def test_under_load(cluster):
 class Clients:
     """Clients that send traces, each in two halves through two nodes, and go to another node when one refuses or leaves."""
 
-    def __init__(self, cluster, rng, count=3, size=8):
-        self.cluster, self.size = cluster, size
+    def __init__(self, cluster, rng, count=3, size=8, through=None):
+        self.cluster, self.size, self.through = cluster, size, through
         self.acknowledged, self.refused = [], 0
         # Sent again though a node that died may have had them.
         self.repeated = set()
@@ -129,7 +130,7 @@ class Clients:
         """Until somebody takes it: a client that gives up would leave half a trace behind."""
         request = spans.request(part)
         for _ in range(300):
-            node = rng.choice(self.cluster.running)
+            node = rng.choice([self.cluster.nodes[n] for n in self.through] if self.through else self.cluster.running)
             with RawClient(node.port) as client:
                 outcome = client.export(request, timeout=5)
             if outcome.ok:
@@ -245,6 +246,28 @@ def test_a_node_dies(cluster, backend, rng):
         assert set(got) <= sent
         # It held what came in its last two seconds and a bit, of which a third was its own.
         assert len(sent) - len(got) < 0.5 * len(sent)
+
+
+def test_a_node_stands_still(cluster, backend, rng):
+    """A stopped process is routed around; when it goes on, what it holds finds its owners, and nothing is lost."""
+    store = backend()
+    with cluster([store]) as nodes:
+        nodes.start()
+        nodes.wait_for_ring(0, 1, 2)
+        with Clients(nodes, rng, through=(0, 1)) as clients:
+            time.sleep(2)
+            nodes.nodes[2].signal(signal.SIGSTOP)
+            nodes.wait_for_ring(0, 1)
+            time.sleep(4)
+            nodes.nodes[2].signal(signal.SIGCONT)
+            nodes.wait_for_ring(0, 1, 2)
+            time.sleep(1)
+        nodes.settle()
+        assert "this process was stopped" in nodes.nodes[2].log()
+        sent = {(s.trace_id, s.span_id) for s in clients.acknowledged}
+        got = [(s.trace_id, s.span_id) for s in store.spans()]
+        assert set(got) == sent
+        assert len(got) - len(sent) <= len(sent) // 1000
 
 
 def test_dns(cluster, backend, rng, dnsmasq):

@@ -287,7 +287,7 @@ def test_all_attacks_at_once(gateway, tmp_path):
         ended = time.monotonic()
         assert all(attacker.rounds >= 2 for attacker in attackers), [a.rounds for a in attackers]
         # Attackers, load and node share the machine's processors: where calm load alone is slow, so is everything.
-        bound = max(50.0, 5 * p99(calm))
+        bound = max(50.0, 10 * p99(calm))
         print(f"p99 calm {p99(calm)} ms, under attack {p99(under_attack)} ms; peak {peak >> 20} MiB")
         assert p99(under_attack) < bound
         assert under_attack["spans_per_second"] > 18_000 and not under_attack["given_up"]["requests"]
@@ -304,7 +304,7 @@ def test_all_attacks_at_once(gateway, tmp_path):
         took = time.monotonic() - ended
         after = report(load(node, 5))
         print(f"back to normal after {took:.1f} s, p99 {p99(after)} ms; {calm_resident >> 20} MiB before, {resident(node) >> 20} after")
-        assert p99(after) < max(50.0, 5 * p99(calm))
+        assert p99(after) < max(50.0, 10 * p99(calm))
         ledger = node.ledger()
         assert ledger["difference"] == 0
 
@@ -331,7 +331,7 @@ def test_ten_thousand_idle_tls_connections(gateway, tmp_path):
                 idle.append(raw)
             until(lambda: node.metrics().value("tailgate_connections") == count, 10, "all connections")
             cost = lambda: resident(node) - before
-            until(lambda: cost() <= 400 << 20, 30, lambda: f"{cost() >> 20} MiB for {count} idle TLS connections")
+            until(lambda: cost() <= 350 << 20, 30, lambda: f"{cost() >> 20} MiB for {count} idle TLS connections")
             time.sleep(10)
             print(f"{cost() >> 20} MiB for {count} idle TLS connections")
     finally:

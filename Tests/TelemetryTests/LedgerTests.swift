@@ -174,7 +174,7 @@ import Testing
         let ledger = Ledger(workers: [cells, cells], destinationNames: [])
         #expect(ledger.difference == 0 && ledger.accepted == 200 && ledger.fromPeers == 80)
         #expect(ledger[.forwarded] == 100 && ledger[.handedOff] == 30 && ledger[.held] == 10)
-        #expect(ledger.summary().contains("  held for peers             10"), "\(ledger.summary())")
+        #expect(ledger.summary().contains("  held for peers          10"), "\(ledger.summary())")
         cells.held = 4
         #expect(Ledger(workers: [cells], destinationNames: []).difference == 1)
     }

@@ -211,14 +211,16 @@ enum TLSConfig {
 
     /// Why a client that trusts the system's authorities can't be made: they may be missing altogether. Looked at once, since
     /// reading some hundred certificates takes ten milliseconds.
-    private static let systemProblems: TLSProblems? = {
+    private static let systemProblems = problems(of: TLSSettings(side: .client))
+
+    private static func problems(of settings: TLSSettings) -> TLSProblems? {
         do throws(TLSProblems) {
-            _ = try TLSMaterial.load(TLSSettings(side: .client), now: SystemClocks.unixSeconds())
+            _ = try TLSMaterial.load(settings, now: SystemClocks.unixSeconds())
             return nil
         } catch {
             return error
         }
-    }()
+    }
 }
 
 extension TLSSettings {

@@ -22,6 +22,8 @@ package final class ClusterDriver {
     private struct Activation {
         var ring: HashRing
         var epoch: UInt64
+        /// `ClusterCore.isHandoffOrdered` when it came into force.
+        var isOrdered: Bool
         /// Lanes that do not cut by it yet.
         var waiting: Int
     }
@@ -100,7 +102,7 @@ package final class ClusterDriver {
         shared.publish(
             ClusterView(
                 at: now, epoch: core.ringEpoch, decisionLimit: core.decisionLimit(now: now),
-                takesFromPeers: core.takesFromPeers(now: now), decidesEarly: core.isLeavingAlone(now: now),
+                takesFromPeers: core.takesFromPeers(now: now), bounceCheck: core.bounceCheck, decidesEarly: core.isLeavingAlone(now: now),
                 isReady: core.isReady && activations.isEmpty, isDrained: isDrained))
     }
 
@@ -155,7 +157,7 @@ package final class ClusterDriver {
             case .exchange(let peer): exchange(with: peer)
             case .resolve: resolveNow()
             case .activate(let ring, let epoch):
-                activations.append(Activation(ring: ring, epoch: epoch, waiting: lanes.count))
+                activations.append(Activation(ring: ring, epoch: epoch, isOrdered: core.isHandoffOrdered, waiting: lanes.count))
                 if activations.count == 1 { activate() }
             case .connect(let peer):
                 for lane in lanes { lane.run { $0.reachable(peer, true) } }
@@ -185,8 +187,8 @@ package final class ClusterDriver {
         guard !activations.isEmpty, activations[0].epoch == epoch else { return }
         activations[0].waiting -= 1
         guard activations[0].waiting == 0 else { return }
-        let ring = activations.removeFirst().ring
-        for lane in lanes { lane.run { $0.beginSweep(ring, epoch: epoch) } }
+        let next = activations.removeFirst()
+        for lane in lanes { lane.run { $0.beginSweep(next.ring, epoch: epoch, isOrdered: next.isOrdered) } }
         publish(now)
         activate()
     }

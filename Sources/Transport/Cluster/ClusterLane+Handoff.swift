@@ -25,9 +25,9 @@ extension ClusterLane {
 
     /// All lanes cut requests by the ring in force: what moved with it goes to its new owners. Nothing that was cut by an older
     /// ring comes any more once the mailbox is empty.
-    func beginSweep(_ ring: HashRing, epoch: UInt64) {
+    func beginSweep(_ ring: HashRing, epoch: UInt64, isOrdered: Bool) {
         worker.emptyMailbox()
-        perform(handoff.ringChanged(ring, epoch: epoch, now: now))
+        perform(handoff.ringChanged(ring, epoch: epoch, isOrdered: isOrdered, now: now))
         sweep.begin(worker.shard)
         self.epoch = epoch
         sweepOn()

@@ -112,7 +112,7 @@ package final class ClusterLane {
         let view = shared.view
         // Between the driver's word and this lane's sweep nobody knows which traces are still this node's.
         guard view.epoch == epoch else { return 0 }
-        return max(0, min(now, view.decisionLimit, handoff.decisionLimit))
+        return max(0, min(now, view.decisionLimit, handoff.decisionLimit(now: now)))
     }
 
     /// The node leaves, and nobody is left who could take its traces.
@@ -155,18 +155,28 @@ package final class ClusterLane {
     ///
     /// - Parameters:
     ///   - body: the message that the index refers to.
-    ///   - hop: how often these spans were forwarded.
-    func part(_ body: Span<UInt8>, _ index: inout RequestIndex, hop: UInt8) throws(RequestRefusal) -> PartedRequest {
+    ///   - headers: of the peer that forwards these spans; nil: a client sends them.
+    func part(
+        _ body: Span<UInt8>, _ index: inout RequestIndex, from headers: ForwardHeaders?
+    ) throws(RequestRefusal) -> PartedRequest {
         guard let ring else {
             throw RequestRefusal(
                 .notServing, .unavailable, "the node does not know its peers yet", retryAfter: worker.plan.retryAfter)
         }
-        if hop >= settings.maximumHops {
+        if let headers, headers.hop >= settings.maximumHops {
             var all = PartedRequest()
             all.localSpans = index.records.count
             return all
         }
         let cut = parter.cut(body: body, index: &index, ring: ring, own: own)
+        if let headers, headers.ringVersion != ring.version {
+            let owners = cut.parts.lazy.map { ring.members[$0.member].address }
+            if shared.view.bounceCheck.isBounce(headers, ringVersion: ring.version, owners: owners, now: now) {
+                throw RequestRefusal(
+                    .ownersRefuse, .unavailable, "some of these spans are the sender's own, by the ring that comes",
+                    retryAfter: 100_000_000)
+            }
+        }
         guard cut.parts.isEmpty || forwarder.hasRoom(batches: cut.parts.count, bytes: cut.bytes) else {
             throw RequestRefusal(
                 .custodyFull, .unavailable, "too many spans wait for the nodes that own them", retryAfter: worker.plan.retryAfter)
@@ -261,7 +271,7 @@ package final class ClusterLane {
         case .new: break
         }
         do throws(RequestRefusal) {
-            let acceptance = try worker.take(body, payloadStart, form, receiver, hop: headers.hop)
+            let acceptance = try worker.take(body, payloadStart, form, receiver, from: headers)
             guard let token = acceptance.pending else {
                 shared.finish(headers.batch, taken: true)
                 return reply(nil)

@@ -43,6 +43,7 @@ struct ClusterView: Sendable {
     /// Traces due up to this time may be decided.
     var decisionLimit: Int64 = .min
     var takesFromPeers = false
+    var bounceCheck = BounceCheck()
     /// The node leaves and nobody is left to hand anything to.
     var decidesEarly = false
     var isReady = false

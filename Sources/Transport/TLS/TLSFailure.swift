@@ -95,7 +95,15 @@ extension TLSFailure {
         if says("EOF during", "zeroReturn", "syscallError", "Connection reset", "Broken pipe") {
             return TLSFailure(.disconnected, "the \(peer) left during the handshake")
         }
-        return TLSFailure(.other, clean(text))
+        return TLSFailure(.other, libraryReason(text).map { "what the \(peer) sent is no good TLS: \($0)" } ?? clean(text))
+    }
+
+    /// The library's name of a reason, out of a text such as `sslError([Error: 268435606 error:10000096:SSL
+    /// routines:OPENSSL_internal:EXCESSIVE_MESSAGE_SIZE at ssl/s3_both.cc:434])`, which names its source files too.
+    private static func libraryReason(_ text: String) -> String? {
+        guard let mark = text.firstRange(of: "OPENSSL_internal:") else { return nil }
+        let name = text[mark.upperBound...].prefix { ($0.isASCII && ($0.isLetter || $0.isNumber)) || $0 == "_" }
+        return name.isEmpty ? nil : String(name)
     }
 
     private static func unverified(_ peer: String, _ validity: X509Validity?, _ now: Int64) -> TLSFailure {

@@ -1,4 +1,5 @@
 internal import Cluster
+internal import Cluster
 internal import Delivery
 package import NIOCore
 internal import NativeCore
@@ -95,14 +96,14 @@ package final class Worker {
             throw RequestRefusal(
                 .notServing, .unavailable, "the node is shutting down or starting", retryAfter: plan.retryAfter)
         }
-        return try take(body, payloadStart, form, receiver, hop: 0)
+        return try take(body, payloadStart, form, receiver, from: nil)
     }
 
     /// `accept`, for clients and peers.
     ///
-    /// - Parameter hop: how often these spans were forwarded; 0: a client sends them.
+    /// - Parameter headers: of the peer that forwards these spans; nil: a client sends them.
     func take(
-        _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ receiver: Int, hop: UInt8
+        _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ receiver: Int, from headers: ForwardHeaders?
     ) throws(RequestRefusal) -> Acceptance {
         guard plan.memory.admits(bytes: body.count) else {
             if form == BodyForm() { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
@@ -122,7 +123,8 @@ package final class Worker {
         }
         Shard.leaveOutOversized(&index)
         let spans = index.records.count
-        let parts = try lane?.part(body.span.extracting(payloadStart...), &index, hop: hop)
+        let hop = headers?.hop ?? 0
+        let parts = try lane?.part(body.span.extracting(payloadStart...), &index, from: headers)
         let clock = SystemClocks.unixNanoseconds()
         let shadow = policies.version.evaluatePredicates(
             &index, body: body.span.extracting(payloadStart...), unixNanoseconds: clock)

@@ -85,8 +85,8 @@ struct AdminClient {
                 head.headers.add(name: "Accept", value: "application/json, */*")
                 head.headers.add(name: "Connection", value: "close")
                 for (name, value) in headers { head.headers.replaceOrAdd(name: name, value: value) }
-                try await outbound.write(.head(head))
-                try await outbound.write(.end(nil))
+                // At once: a server may answer and close when it has seen the head, and a write after that would be an error.
+                try await outbound.write(contentsOf: [.head(head), .end(nil)])
                 var answer: Answer?
                 for try await part in inbound {
                     switch part {

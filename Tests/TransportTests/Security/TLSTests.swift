@@ -220,6 +220,9 @@ private func server(_ certificate: String, _ key: String) -> TLSSettings {
     }
 
     @Test func textOfPeersIsTamed() {
+        let library = "sslError([Error: 5 error:10000096:SSL routines:OPENSSL_internal:EXCESSIVE_MESSAGE_SIZE at /build/s3_both.cc:434])"
+        let odd = TLSFailure(Text(description: library), side: .server, peerValidity: nil, now: today)
+        #expect(odd.reason == .other && odd.description == "what the client sent is no good TLS: EXCESSIVE_MESSAGE_SIZE")
         let failure = TLSFailure(Text(description: "a\u{1b}[31m\nb" + String(repeating: "x", count: 1000)), side: .server, peerValidity: nil, now: today)
         #expect(failure.description.count <= 300 && !failure.description.contains("\n") && !failure.description.contains("\u{1b}"))
     }

@@ -16,7 +16,7 @@ package enum Weather: String, CaseIterable, Sendable {
 }
 
 /// A fault that is built into the nodes, to see that the simulation finds it.
-package enum Sabotage: CaseIterable, Sendable {
+package enum Sabotage: String, CaseIterable, Sendable {
     /// A repeated batch is taken again.
     case forgetsBatches
     /// Due traces are decided while their rests are on their way here.
@@ -31,7 +31,10 @@ package enum Sabotage: CaseIterable, Sendable {
     case skipsAgreement
 
     /// Whether `Simulation.prepare` does anything for it.
-    package var needsCircumstances: Bool { self == .decidesAtOnce }
+    package var needsCircumstances: Bool { self == .decidesAtOnce || self == .skipsAgreement }
+
+    /// The weather in which it matters: nothing is repeated in orderly weather that was not lost.
+    package var weather: Weather { self == .forgetsBatches ? .lossy : .orderly }
 }
 
 /// A cluster in one thread, on virtual time and network, driven by a seed: everything that happens follows from it.
@@ -55,6 +58,8 @@ package final class Simulation {
     package func prepare(for sabotage: Sabotage) {
         // So slow that hand-off takes longer than most traces are waited for.
         if sabotage == .decidesAtOnce { settings.handoffBandwidth = 6_000 }
+        // Nodes whose rings differ hold their decisions: so little patience that they do not for long.
+        if sabotage == .skipsAgreement { settings.holdPatience = 500 * millisecond }
     }
 
     var random: SeededGenerator

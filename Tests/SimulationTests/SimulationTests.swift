@@ -51,12 +51,12 @@ import Testing
     /// The test of the test: each of these faults is found within a few schedules.
     @Test(arguments: Sabotage.allCases) func aFaultIsFound(sabotage: Sabotage) {
         for seed in 1...80 as ClosedRange<UInt64> {
-            let simulation = Simulation(seed: seed, weather: .orderly)
+            let simulation = Simulation(seed: seed, weather: sabotage.weather)
             simulation.sabotage = sabotage
             simulation.run()
             guard !simulation.problems.isEmpty else { continue }
             // The fault was it, and not what was made of the settings to see it.
-            let sound = Simulation(seed: seed, weather: .orderly)
+            let sound = Simulation(seed: seed, weather: sabotage.weather)
             sound.prepare(for: sabotage)
             sound.run()
             #expect(sound.problems.isEmpty, "seed \(seed) fails without the fault, too")
@@ -69,7 +69,7 @@ import Testing
     /// Without the fault, the circumstances in which it is looked for are green.
     @Test(arguments: Sabotage.allCases.filter(\.needsCircumstances)) func theCircumstancesOfAFaultAreSound(sabotage: Sabotage) {
         for seed in 1...40 as ClosedRange<UInt64> {
-            let simulation = Simulation(seed: seed, weather: .orderly)
+            let simulation = Simulation(seed: seed, weather: sabotage.weather)
             simulation.prepare(for: sabotage)
             simulation.run()
             if !simulation.problems.isEmpty {

@@ -14,6 +14,7 @@ from harness.ports import free_port, release
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
+    config.addinivalue_line("markers", "alone: measures how long others wait, and runs when nothing else does")
 
 
 @pytest.fixture

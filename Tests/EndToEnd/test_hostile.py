@@ -252,6 +252,7 @@ def p99(made):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_all_attacks_at_once(gateway, tmp_path):
     """20,000 spans/s of honest load stay whole and quick; memory stays under its limit; ten seconds later all is as before."""
     ca = Authority(tmp_path / "certificates")

@@ -13,9 +13,9 @@ package struct ServerLimits: Sendable, Equatable {
     /// compress 4 to 30 times, spans that all carry the same long text a few hundred times, zlib's bombs 1000 times. (limits)
     /// `max_inflation_ratio`.
     package var maximumInflationRatio = 100
-    /// Messages that inflate to no more than this are never bombs: few batches are longer, however well they compress, and
-    /// inflating so much takes about 10 ms.
-    package var inflationFloor = 16 << 20
+    /// Messages that inflate to no more than this are never bombs: gRPC's usual limit of a message, which few batches reach, and
+    /// quickly inflated.
+    package var inflationFloor = 4 << 20
     /// (grpc) `max_concurrent_streams`.
     package var maximumConcurrentStreams = 256
     /// Header bytes of one request, counted with 32 for every field: so it bounds their number too. (limits)

@@ -33,6 +33,8 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
     private let settings: ClusterSettings
     private let address: String
     private var cursor: Source.Cursor?
+    /// Traces that were taken out of the source for their new owners, since the start.
+    package private(set) var movedTraces = 0
     private var hasMoreDecisions = true
     private var builders: [String: HandoffChunkBuilder] = [:]
 
@@ -82,6 +84,7 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
                 source.withSpan(position) { builder.add(groupHash: $0, resource: $1, scope: $2, span: $3) }
             }
             source.release(moved)
+            movedTraces += 1
             allowance -= builder.byteCount - before
             if builder.byteCount >= settings.handoffChunkBytes {
                 actions += sender.enqueue(&builder, to: owner, now: now)

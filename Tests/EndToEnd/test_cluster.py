@@ -217,9 +217,13 @@ def test_from_three_to_five_to_two(cluster, backend, rng):
             time.sleep(1.5)
         ledgers = nodes.settle()
         assert totals(ledgers, "handed_off") > 0
+        figures = [node.metrics() for node in nodes.running]
+        for name in ("handed_off", "adopted"):
+            assert sum(f.value(f"tailgate_cluster_{name}_traces") for f in figures) > 0
         check_store(store, clients)
 
 
+@pytest.mark.alone
 def test_a_node_dies(cluster, backend, rng):
     """Peers route around it within seconds; nothing is lost but what it held, and it is taken back when it comes again."""
     store = backend()
@@ -233,7 +237,7 @@ def test_a_node_dies(cluster, backend, rng):
             dying.process.wait()
             killed = time.monotonic()
             nodes.wait_for_ring(0, 1)
-            assert time.monotonic() - killed < 5
+            assert time.monotonic() - killed < 3
             time.sleep(1)
             nodes.start(2)
             nodes.wait_for_ring(0, 1, 2)

@@ -101,7 +101,7 @@ extension MetricList {
         help: "Bytes of chunks that peers have taken.")
     static let clusterHandedOffTraces = MetricFamily(
         "tailgate_cluster_handed_off_traces_total", .counter,
-        help: "Undecided traces that moved to another node.")
+        help: "Undecided traces taken out for their new owner; those that came back since it was gone count, too.")
     static let clusterAdoptedTraces = MetricFamily(
         "tailgate_cluster_adopted_traces_total", .counter,
         help: "Undecided traces that came from another node.")

@@ -331,6 +331,7 @@ package final class ClusterLane {
         worker.cells.set(
             metrics.possiblyDuplicatedSpans,
             total: forwarder.ledger.possiblyDuplicated + handoff.ledger.possiblyDuplicated)
+        worker.cells.set(metrics.handedOffTraces, total: sweep.movedTraces)
         worker.cells.set(metrics.returnedSpans, total: handoff.ledger.returned)
     }
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// jemalloc reads this at its first allocation: a background thread gives memory back after a peak without
-// anybody calling malloc, dirty pages stay for a second (a node with
-// little to do makes a batch every 200 ms: shorter, and each would be made of fresh pages), metadata may use huge pages.
+// jemalloc reads this at its first allocation: a background thread gives memory back after a peak without anybody calling malloc;
+// dirty pages stay for a second (a node with little to do makes a batch every 200 ms: if they stayed for less, each would be
+// made of fresh pages); metadata uses no huge pages.
 const char *malloc_conf =
     "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,metadata_thp:disabled,narenas:4";
 

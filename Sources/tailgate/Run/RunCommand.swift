@@ -64,6 +64,7 @@ struct RunCommand: AsyncParsableCommand {
             }
             Self.announce(gateway, logger)
             manager?.ready(gateway)
+            ProcessLimits.releaseStartupCode()
         }
         defer { readiness.cancel() }
         if gateway.isReady { await readiness.value }
@@ -112,7 +113,6 @@ struct RunCommand: AsyncParsableCommand {
             "memory at most, within the limit",
             metadata: ["parts": "\(bounds.summary)", "left_for_spans": "\(bounds.roomBytes >> 20) MiB"])
         if let warning = bounds.warning { logger.warning("\(warning)") }
-        ProcessLimits.releaseStartupCode()
     }
 
     private func report(_ ledger: Ledger, _ logger: Logger) {

@@ -199,7 +199,7 @@ def test_a_node_stands_still(cluster, stores):
     with cluster(stores, decision_wait="6s") as nodes:
         nodes.start()
         nodes.wait_for_ring(0, 1, 2)
-        load = SteadyLoad(endpoints(nodes), "--timeout", "2s")
+        load = SteadyLoad(endpoints(nodes), "--timeout", "2s", "--spans-per-request", "64")
         flows(nodes, 40_000)
         nodes.nodes[2].signal(signal.SIGSTOP)
         stopped = time.monotonic()

@@ -15,6 +15,7 @@ class Relay:
         host, port = server.rsplit(":", 1)
         self.server = (host, int(port))
         self.delay, self.is_silent, self.answers = 0.0, False, 0
+        self.is_closed, self.lock = False, threading.Lock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
@@ -42,8 +43,10 @@ class Relay:
         if self.is_silent:
             return
         time.sleep(self.delay)
-        self.socket.sendto(answer, client)
-        self.answers += 1
+        with self.lock:
+            if not self.is_closed:
+                self.socket.sendto(answer, client)
+                self.answers += 1
 
     def __enter__(self):
         self.thread.start()
@@ -52,4 +55,6 @@ class Relay:
     def __exit__(self, *_):
         self.socket.sendto(b"end", self.socket.getsockname())
         self.thread.join()
-        self.socket.close()
+        with self.lock:
+            self.is_closed = True
+            self.socket.close()

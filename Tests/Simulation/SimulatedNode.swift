@@ -98,6 +98,8 @@ final class SimulatedNode {
 
     /// A leaving node has done all that it had to.
     private(set) var isDrained = false
+    /// The version of the ring in force, and since when it has been, in the world's time.
+    private(set) var ringInForce: (version: UInt64, since: Int64) = (0, 0)
 
     // MARK: turns
 
@@ -140,6 +142,7 @@ final class SimulatedNode {
             case .resolve: nextResolve = now
             case .activate(let ring, let epoch):
                 world.note("\(address): ring of \(ring.members.map(\.address)), epoch \(epoch)")
+                if ringInForce.version != ring.version { ringInForce = (ring.version, world.now) }
                 perform(forwarder.ringChanged(ring, now: now))
                 if world.sabotage != .keepsTraces {
                     perform(handoff.ringChanged(ring, epoch: epoch, isOrdered: core.isHandoffOrdered, now: now))
@@ -387,7 +390,7 @@ final class SimulatedNode {
         var limit = early ? now : min(core.decisionLimit(now: now), handoff.decisionLimit(now: now))
         if world.sabotage == .decidesAtOnce { limit = now }
         while let trace = shard.nextDecision(now: limit, early: early) {
-            world.decided(trace.traceID, trace.decision.verdict, by: address)
+            world.decided(trace.traceID, trace.decision.verdict, by: self, early: early)
             settle(trace)
         }
         shard.freeDecided()

@@ -211,5 +211,4 @@ def test_a_node_stands_still(cluster, stores):
         report = load.stop()
         nothing_given_up(nodes)
         assert "this process was stopped" in nodes.nodes[2].log()
-        seen = check_nothing_lost(report, stores, nodes.nodes)
-        print(seen, report["unanswered"])
+        check_nothing_lost(report, stores, nodes.nodes)

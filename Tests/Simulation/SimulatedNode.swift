@@ -89,6 +89,9 @@ final class SimulatedNode {
         shard.bufferedSpans + forwarder.custodySpans + handoff.heldSpans + sweep.spanCount
     }
 
+    /// Spans that this node has promised to take to their owners.
+    var custodySpans: Int { forwarder.custodySpans }
+
     /// Spans that may be on another node, too, as this node counts them.
     var possibleDoubles: Int { forwarder.ledger.possiblyDuplicated + handoff.ledger.possiblyDuplicated }
 

@@ -325,6 +325,7 @@ package final class Simulation {
                     if isAnswered { return }
                     guard isTaken else { return failed(false) }
                     isAnswered = true
+                    self.checkAnswer(batch, node)
                     self.openRequests -= 1
                     self.follow(batch.map(\.trace), "taken by \(address)")
                     for span in batch { self.spans[span.id]?.acceptedAt = self.now }
@@ -337,6 +338,14 @@ package final class Simulation {
         watch(address, incarnation, until: { isAnswered }) { failed(true) }
         // A client's own patience is longer than anything here takes.
         after(30 * second) { failed(true) }
+    }
+
+    /// An OK is a promise: each span has come into a shard, or is in the custody of who says so.
+    private func checkAnswer(_ batch: [WorkSpan], _ node: SimulatedNode) {
+        let unseen = batch.count { spans[$0.id]?.arrivedAt == nil }
+        if unseen > node.custodySpans {
+            fail("\(node.address) says that \(batch.count) spans are taken; \(unseen) are in no shard, \(node.custodySpans) in custody")
+        }
     }
 
     /// Calls when a node has died.

@@ -165,6 +165,11 @@ package final class ClusterLane {
             throw RequestRefusal(
                 .notServing, .unavailable, "the node does not know its peers yet", retryAfter: worker.plan.retryAfter)
         }
+        // What comes out of the sockets after a stop of the process, its senders may have sent to others meanwhile.
+        guard headers != nil || now < shared.awakeUntil else {
+            throw RequestRefusal(
+                .notServing, .unavailable, "the node was stopped and looks for its peers", retryAfter: worker.plan.retryAfter)
+        }
         if let headers, headers.hop >= settings.maximumHops {
             var all = PartedRequest()
             all.localSpans = index.records.count

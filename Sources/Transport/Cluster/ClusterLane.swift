@@ -260,20 +260,20 @@ package final class ClusterLane {
                 if let metrics { worker.cells.add(metrics.keptSpans, part.spans) }
                 worker.takeIn(part.payload)
                 shared.noteForeignTraces()
-            case .send(let peer, let headers, let payload, _):
+            case .send(let peer, let headers, let payload, let attempt):
                 clients.call(peer, .forward(headers), payload, timeout: settings.forwardTimeout) { [weak self] answer in
-                    self?.forwarded(headers.batch, answer.outcome, bytes: payload.count)
+                    self?.forwarded(headers.batch, attempt, answer.outcome, bytes: payload.count)
                 }
             }
         }
     }
 
-    private func forwarded(_ batch: BatchID, _ outcome: ForwardOutcome, bytes: Int) {
+    private func forwarded(_ batch: BatchID, _ attempt: Int, _ outcome: ForwardOutcome, bytes: Int) {
         if let metrics {
             worker.cells.add(metrics.forwards[outcome.label])
             if outcome == .taken { worker.cells.add(metrics.forwardedBytes, bytes) }
         }
-        perform(forwarder.completed(batch, outcome, now: now))
+        perform(forwarder.completed(batch, attempt: attempt, outcome, now: now))
     }
 
     // MARK: peers' requests

@@ -241,17 +241,20 @@ package final class ClusterLane {
                 worker.takeIn(part.payload)
                 shared.noteForeignTraces()
             case .send(let peer, let headers, let payload, _):
+                let sent = now
                 clients.call(peer, .forward(headers), payload, timeout: settings.forwardTimeout) { [weak self] answer in
-                    self?.forwarded(headers.batch, answer.outcome, bytes: payload.count)
+                    self?.forwarded(headers.batch, answer.outcome, bytes: payload.count, sent: sent)
                 }
             }
         }
     }
 
-    private func forwarded(_ batch: BatchID, _ outcome: ForwardOutcome, bytes: Int) {
+    private func forwarded(_ batch: BatchID, _ outcome: ForwardOutcome, bytes: Int, sent: Int64) {
+        let now = now
         if let metrics {
             worker.cells.add(metrics.forwards[outcome.label])
             if outcome == .taken { worker.cells.add(metrics.forwardedBytes, bytes) }
+            if outcome != .notSent { worker.cells.observe(metrics.forwardDuration, Int((now - sent) / 1000)) }
         }
         perform(forwarder.completed(batch, outcome, now: now))
     }
@@ -326,6 +329,7 @@ package final class ClusterLane {
         ledger.held = forwarder.custodySpans + handoff.heldSpans + sweep.spanCount
         guard let metrics else { return }
         worker.cells.set(metrics.custodyBytes, forwarder.heldBytes)
+        worker.cells.set(metrics.custodyLimit, settings.custodyBytes)
         worker.cells.set(metrics.handoffBytes, handoff.heldBytes)
         worker.cells.set(metrics.isSweeping, handoff.isSweeping ? 1 : 0)
         worker.cells.set(

@@ -19,6 +19,9 @@ struct LoadCommand: AsyncParsableCommand {
             a request was due: a receiver that stalls for a second shows that second in every request that it delayed. \
             With --max, each connection sends as soon as fewer than --in-flight requests are unanswered.
 
+            With several --endpoint, connections are dealt out to them in turn, and so are requests, second attempts among \
+            them: a node that is away is one that others stand in for.
+
             Refused requests are sent again as an SDK would do (after the delay that the receiver asks for, or a \
             second), at most --attempts times. The exit code is 0 if every request was accepted in the end, 1 otherwise.
 
@@ -26,11 +29,14 @@ struct LoadCommand: AsyncParsableCommand {
               tailgate load --endpoint localhost:4317 --rate 40000 --seconds 30
               tailgate load --endpoint localhost:4317 --max --connections 4 --in-flight 8 --json
               tailgate load --protocol http --rate 10000
+              tailgate load --endpoint node1:4317 --endpoint node2:4317 --rate 10000
               tailgate load --endpoint https://gateway.example:4317 --ca-file ca.pem --rate 10000
             """)
 
-    @Option(help: "Where to send to, as host:port (default: port 4317 of this machine, or 4318 for HTTP).")
-    var endpoint: EndpointArgument?
+    @Option(
+        name: .customLong("endpoint"),
+        help: "Where to send to, as host:port; may be repeated (default: port 4317 of this machine, or 4318 for HTTP).")
+    var endpoints: [EndpointArgument] = []
 
     @Option(name: .customLong("protocol"), help: "grpc, http (protobuf over HTTP/1.1) or http-json.")
     var speaks = LoadProtocol.grpc
@@ -47,7 +53,7 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Send for this long before measuring begins.")
     var warmUp = DurationArgument(nanoseconds: 0)
 
-    @Option(help: "Connections to open.")
+    @Option(help: "Connections to open, to all endpoints together.")
     var connections = 2
 
     @Option(help: "Unanswered requests on one connection, at most.")
@@ -92,15 +98,21 @@ struct LoadCommand: AsyncParsableCommand {
         if !(1...9).contains(gzipLevel) { throw ValidationError("--gzip-level must be 1 ... 9") }
         if seconds.nanoseconds <= 0 { throw ValidationError("--seconds must be above 0") }
         if timeout.nanoseconds <= 0 { throw ValidationError("--timeout must be above 0") }
-        if endpoint?.port == 0 { throw ValidationError("--endpoint needs a port") }
+        if endpoints.contains(where: { $0.port == 0 }) { throw ValidationError("--endpoint needs a port") }
+        if Set(endpoints.map(\.isHTTPS)).count > 1 { throw ValidationError("either all endpoints are https:// or none is") }
+        if connections < endpoints.count {
+            throw ValidationError("\(endpoints.count) endpoints need as many --connections")
+        }
         _ = try traffic.settings()
     }
 
     func run() async throws {
-        let host = endpoint?.host ?? ""
-        let tls = try security.material(isHTTPS: endpoint?.isHTTPS ?? false, protocols: [speaks.applicationProtocol])
+        let tls = try security.material(
+            isHTTPS: endpoints.contains(where: \.isHTTPS), protocols: [speaks.applicationProtocol])
+        var targets = endpoints.map { LoadTarget(host: $0.host.isEmpty ? "127.0.0.1" : $0.host, port: $0.port) }
+        if targets.isEmpty { targets = [LoadTarget(host: "127.0.0.1", port: speaks.defaultPort)] }
         let plan = LoadPlan(
-            host: host.isEmpty ? "127.0.0.1" : host, port: endpoint?.port ?? speaks.defaultPort, speaks: speaks, connections: connections,
+            targets: targets, speaks: speaks, connections: connections,
             inFlight: inFlight, threads: threads, spansPerSecond: rate, warmUpNanoseconds: warmUp.nanoseconds,
             runNanoseconds: seconds.nanoseconds, gzipLevel: gzip ? gzipLevel : nil, attempts: attempts,
             timeoutNanoseconds: timeout.nanoseconds, headers: headers.map { ($0.name, $0.value) }, tls: tls,

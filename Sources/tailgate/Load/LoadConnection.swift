@@ -13,6 +13,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     /// Frames are handed to the socket in pieces of about this size.
     private static let pieceBytes = 256 << 10
 
+    let target: LoadTarget
     private unowned let lane: LoadLane
     private let headers: HTTP2Headers
     private var session: HTTP2Session
@@ -21,8 +22,9 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     private var pending: [Int32: LoadRequest] = [:]
     private var isSending = false
 
-    init(lane: LoadLane, headers: HTTP2Headers) throws {
+    init(lane: LoadLane, target: LoadTarget, headers: HTTP2Headers) throws {
         self.lane = lane
+        self.target = target
         self.headers = headers
         var settings = HTTP2Settings()
         // Answers are tiny; large windows would only promise memory.

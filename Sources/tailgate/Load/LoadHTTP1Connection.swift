@@ -10,6 +10,7 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    let target: LoadTarget
     private unowned let lane: LoadLane
     /// The fields of every request but its length.
     private let head: [UInt8]
@@ -20,8 +21,9 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
     private var unsent: [LoadRequest] = []
     private var received: [UInt8] = []
 
-    init(lane: LoadLane, head: [UInt8]) {
+    init(lane: LoadLane, target: LoadTarget, head: [UInt8]) {
         self.lane = lane
+        self.target = target
         self.head = head
     }
 

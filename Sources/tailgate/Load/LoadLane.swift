@@ -5,10 +5,16 @@ import NativeCore
 import OTLP
 import Transport
 
-/// How a load run is to be done; the traffic itself is in ``TrafficSettings``.
-struct LoadPlan: Sendable {
+/// An address that a load is sent to.
+struct LoadTarget: Sendable {
     var host: String
     var port: Int
+}
+
+/// How a load run is to be done; the traffic itself is in ``TrafficSettings``.
+struct LoadPlan: Sendable {
+    /// Never empty, and no more than `connections`, which are dealt out to them in turn.
+    var targets: [LoadTarget]
     var speaks = LoadProtocol.grpc
     var connections: Int
     /// Unanswered requests of one connection.
@@ -31,7 +37,7 @@ struct LoadPlan: Sendable {
 
 extension LoadPlan {
     /// The TLS handler of a new connection; nil for plain text.
-    fileprivate func tlsHandler() throws -> (any ChannelHandler)? {
+    fileprivate func tlsHandler(_ host: String) throws -> (any ChannelHandler)? {
         let name = serverName ?? ((try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil)
         return try tls?.clientHandler(serverName: name)
     }
@@ -47,6 +53,8 @@ final class LoadLane {
     let loop: any EventLoop
     private let plan: LoadPlan
     private let wanted: Int
+    /// Where each of the lane's connections goes, for those that are neither open nor being opened: the next one takes the first.
+    private var unconnected: [LoadTarget]
     private let end: Int64
     private let progress: LoadProgress
     private let unixOffset: Int64
@@ -78,6 +86,7 @@ final class LoadLane {
         self.progress = progress
         self.unixOffset = unixOffset
         wanted = plan.connections / lanes + (lane < plan.connections % lanes ? 1 : 0)
+        unconnected = (0..<wanted).map { plan.targets[($0 * lanes + lane) % plan.targets.count] }
         source = TrafficSource(catalog: catalog, lane: lane, lanes: lanes)
         let mode: ArrivalSchedule.Mode
         var begin = start
@@ -124,12 +133,14 @@ final class LoadLane {
     // MARK: connections
 
     private func connect() {
-        guard !isDone else { return }
-        let handler: any ChannelInboundHandler
+        guard !isDone, !unconnected.isEmpty else { return }
+        let target = unconnected.removeFirst()
+        let handler: any LoadLink & ChannelInboundHandler
         do {
             handler =
                 plan.speaks == .grpc
-                ? try LoadConnection(lane: self, headers: grpcHeaders) : LoadHTTP1Connection(lane: self, head: http1Head)
+                ? try LoadConnection(lane: self, target: target, headers: grpcHeaders(target))
+                : LoadHTTP1Connection(lane: self, target: target, head: http1Head(target))
         } catch {
             finished.fail(error)
             return
@@ -143,20 +154,20 @@ final class LoadLane {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let (handler, plan) = bound.value
-                    if let tls = try plan.tlsHandler() { try channel.pipeline.syncOperations.addHandler(tls) }
+                    if let tls = try plan.tlsHandler(target.host) { try channel.pipeline.syncOperations.addHandler(tls) }
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-            .connect(host: plan.host, port: plan.port)
-            .whenFailure { error in lane.value.connectFailed("\(error)") }
+            .connect(host: target.host, port: target.port)
+            .whenFailure { error in lane.value.connectFailed(target, "\(error)") }
     }
 
-    private var grpcHeaders: HTTP2Headers {
+    private func grpcHeaders(_ target: LoadTarget) -> HTTP2Headers {
         var headers = HTTP2Headers()
         headers.append(":method", "POST")
         headers.append(":scheme", plan.tls == nil ? "http" : "https")
         headers.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-        headers.append(":authority", "\(plan.host):\(plan.port)")
+        headers.append(":authority", "\(target.host):\(target.port)")
         headers.append("te", "trailers")
         headers.append("content-type", "application/grpc")
         headers.append("user-agent", "tailgate-load")
@@ -165,23 +176,24 @@ final class LoadLane {
         return headers
     }
 
-    private var http1Head: [UInt8] {
-        var text = "POST /v1/traces HTTP/1.1\r\nhost: \(plan.host):\(plan.port)\r\nuser-agent: tailgate-load\r\n"
+    private func http1Head(_ target: LoadTarget) -> [UInt8] {
+        var text = "POST /v1/traces HTTP/1.1\r\nhost: \(target.host):\(target.port)\r\nuser-agent: tailgate-load\r\n"
         text += "content-type: \(plan.speaks == .httpJSON ? "application/json" : "application/x-protobuf")\r\n"
         if plan.gzipLevel != nil { text += "content-encoding: gzip\r\n" }
         for (name, value) in plan.headers { text += "\(name): \(value)\r\n" }
         return Array(text.utf8)
     }
 
-    private func connectFailed(_ problem: String) {
+    private func connectFailed(_ target: LoadTarget, _ problem: String) {
         recorder.connectionFailed(problem)
         progress.connectionFailed()
-        reconnectLater()
+        reconnectLater(target)
         pump()
     }
 
-    private func reconnectLater() {
+    private func reconnectLater(_ target: LoadTarget) {
         guard !isDone else { return }
+        unconnected.append(target)
         let lane = NIOLoopBound(self, eventLoop: loop)
         loop.scheduleTask(in: .nanoseconds(Self.reconnectNanoseconds)) { lane.value.connect() }
     }
@@ -197,7 +209,7 @@ final class LoadLane {
         recorder.connectionFailed(connectionProblem)
         connectionProblem = nil
         progress.connectionFailed()
-        reconnectLater()
+        reconnectLater(connection.target)
     }
 
     /// A connection met an error and will end.

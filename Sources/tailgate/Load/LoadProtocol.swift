@@ -26,6 +26,9 @@ enum LoadAnswer {
 
 /// One connection of the load generator, whatever it speaks. Lives on its lane's loop.
 protocol LoadLink: AnyObject {
+    /// Where it goes.
+    var target: LoadTarget { get }
+
     /// Requests without an answer.
     var inFlight: Int { get }
 

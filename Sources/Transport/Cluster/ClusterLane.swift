@@ -27,6 +27,8 @@ package final class ClusterLane {
     }
 
     private static let beat: Int64 = 50_000_000
+    /// How long clients are asked to wait for a node that looks for its peers: mostly it knows them in less than a second.
+    private static let startRetryAfter: Int64 = 500_000_000
 
     unowned let worker: Worker
     let shared: ClusterShared
@@ -161,7 +163,7 @@ package final class ClusterLane {
     ) throws(RequestRefusal) -> PartedRequest {
         guard let ring else {
             throw RequestRefusal(
-                .notServing, .unavailable, "the node does not know its peers yet", retryAfter: worker.plan.retryAfter)
+                .notServing, .unavailable, "the node does not know its peers yet", retryAfter: Self.startRetryAfter)
         }
         if let headers, headers.hop >= settings.maximumHops {
             var all = PartedRequest()

@@ -109,16 +109,11 @@ extension Worker {
     /// Forgets every undecided trace: `drop_pending_traces_on_shutdown`. Returns the spans.
     package func dropPending() -> Int {
         // What is decided already is kept.
+        while shard.hasSettled, let trace = shard.nextDecision(now: now) { conclude(trace) }
         while shard.hasLarge { keepLargePart() }
-        var spans = 0
-        while let trace = shard.nextDecision(now: now, early: true) {
-            ledger.buffered -= trace.spanCount
-            ledger.droppedByPolicy += trace.spanCount
-            spans += trace.spanCount
-            if trace.isReadable { shard.finish(trace) }
-        }
-        while shard.nextLargePart(limit: 4096) != nil {}
-        shard.freeDecided()
+        let spans = shard.forgetPending(now: now)
+        ledger.buffered -= spans
+        ledger.droppedByPolicy += spans
         return spans
     }
 

@@ -5,6 +5,7 @@ import NativeCore
 import OTLP
 import Sampling
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Transport

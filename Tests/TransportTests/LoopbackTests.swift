@@ -135,6 +135,30 @@ import Testing
         try await setup.stop(sender)
     }
 
+    /// However many traces are due: between slices of decisions the loop reads and answers.
+    @Test(.timeLimit(.minutes(1))) func requestsAreAnsweredWhileDecisionsAreDue() async throws {
+        let setup = try await Setup { $0.shard.decisionWait = 1 }
+        let sender = try await setup.sender(try setup.settings())
+        // The connection is open before.
+        _ = try await setup.send(sender, [Self.request(1)])
+        let clock = try await setup.onServer { server in
+            for part in 0..<100 as Range<UInt64> {
+                let spans = (1...1000 as ClosedRange<UInt64>).map { Encode.span(trace(part * 1000 + $0)) }
+                _ = try server.worker.accept(
+                    body: [0, 0, 0, 0, 0] + Encode.request(spans), payloadStart: 5, form: BodyForm(.identity), receiver: 0)
+            }
+            let clock = WorkerClock(server, refreshesHeap: false)
+            clock.start()
+            return NIOLoopBound(clock, eventLoop: server.worker.eventLoop)
+        }
+        let results = try await setup.send(sender, [Self.request(1, trace: 1 << 40)])
+        let pending = try await setup.onServer { $0.worker.pendingTraces }
+        #expect(results.map(\.label) == [.ok])
+        #expect(pending > 1000, "\(pending) of 100,000 traces were left when the request was answered")
+        try await setup.onServer { _ in clock.value.stop() }
+        try await setup.stop(sender)
+    }
+
     @Test(.timeLimit(.minutes(1))) func rejectedSpansAreReported() async throws {
         let setup = try await Setup()
         let sender = try await setup.sender(try setup.settings())

@@ -13,6 +13,9 @@ package final class WorkerClock {
     /// what is received.
     private static let slice: Int64 = 2_000_000
     private static let longestSlice: Int64 = 20_000_000
+    /// Between two slices, nanoseconds: enough for the loop to look at its connections. What is executed at once would run in
+    /// the same turn, before them, however long decisions go on.
+    private static let pause: Int64 = 20_000
     private var sliceEnded: Int64?
 
     private let server: WorkerServer
@@ -59,7 +62,7 @@ package final class WorkerClock {
         worker.flushIfDue()
         let loop = worker.eventLoop.assumeIsolated()
         if more {
-            loop.execute { self.decide() }
+            loop.scheduleTask(in: .nanoseconds(Self.pause)) { self.decide() }
         } else {
             let now = worker.now
             let next = worker.isWaiting ? Shard.nextDue(after: now) - now : Self.idleInterval

@@ -15,6 +15,7 @@ extension Worker {
         if recording != nil { paceRecording(started) }
         var current = started
         var decided = 0
+        lateness = 0
         let metrics = plan.metrics.sampling
         // While traces change their owners, the new one waits for what is on its way.
         let limit = early ? started : lane?.decisionLimit(started) ?? started
@@ -24,7 +25,7 @@ extension Worker {
             for trace in run {
                 if trace.isReadable { shard.beginReading(trace) }
                 conclude(trace)
-                let lateness = max(0, current - trace.deadline)
+                lateness = max(0, current - trace.deadline)
                 if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
             }
             decided += run.count

@@ -9,10 +9,11 @@ package final class WorkerClock {
     private static let relief: Int64 = 100_000_000
     private static let upkeep: Int64 = 1_000_000_000
     /// Decisions of one slice, nanoseconds; then the loop turns once before the next. When the loop's turns are longer than
-    /// that, a slice may be as long as the turn was, so that decisions get half of a busy worker's time and never fall behind
-    /// what is received.
+    /// that, a slice may be as long as the turn was, so that decisions get half of a busy worker's time; and as much again for
+    /// every `patience` that they are late, so that they never fall behind what is received.
     private static let slice: Int64 = 2_000_000
-    private static let longestSlice: Int64 = 20_000_000
+    private static let longestSlice: Int64 = 30_000_000
+    private static let patience: Int64 = 15_000_000
     /// Between two slices, nanoseconds: enough for the loop to look at its connections. What is executed at once would run in
     /// the same turn, before them, however long decisions go on.
     private static let pause: Int64 = 20_000
@@ -56,8 +57,9 @@ package final class WorkerClock {
         guard !isStopped else { return }
         let worker = server.worker
         let turn = sliceEnded.map { worker.now - $0 } ?? 0
+        let turns = 1 + min(8, worker.lateness / Self.patience)
         let more = worker.decide(
-            budget: min(Self.longestSlice, max(Self.slice, turn)), early: worker.lane?.decidesEarly ?? false)
+            budget: min(Self.longestSlice, max(Self.slice, turn * turns)), early: worker.lane?.decidesEarly ?? false)
         sliceEnded = more ? worker.now : nil
         worker.flushIfDue()
         let loop = worker.eventLoop.assumeIsolated()

@@ -373,11 +373,11 @@ package struct Forwarder: Sendable {
             if cut.parts.isEmpty {
                 part = batch.part
             } else {
-                var stitcher = RequestStitcher(body: batch.part.payload.span, index: all)
-                for position in all.records.indices where ring.owner(of: all.records[position].traceID) == own {
-                    stitcher.append(position)
-                }
-                part = RequestPart(payload: stitcher.finish(), spans: cut.localSpans)
+                let positions = all.records.indices.lazy.filter { ring.owner(of: all.records[$0].traceID) == own }
+                    .map { UInt32(truncatingIfNeeded: $0) }
+                var stitcher = RequestStitcher()
+                let payload = stitcher.stitch(batch.part.payload.span, all, Array(positions), 0..<cut.localSpans)
+                part = RequestPart(payload: payload, spans: cut.localSpans)
             }
             keep(part, inCustody: batch.token == nil, &actions)
         }

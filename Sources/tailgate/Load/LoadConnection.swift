@@ -11,8 +11,6 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Room for the frames of one write.
-    private static let writeBytes = 320 << 10
 
     private unowned let lane: LoadLane
     private let headers: HTTP2Headers
@@ -49,7 +47,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     func flush() {
         guard let context else { return }
         let outcome = pumping.run(context) { () throws(HTTP2SessionError) in
-            try HTTP2Pump.frames(&session, context.channel.allocator, capacity: Self.writeBytes)
+            try HTTP2Pump.frames(&session, context.channel.allocator, expected: 256 << 10)
         }
         switch outcome {
         case .busy: return

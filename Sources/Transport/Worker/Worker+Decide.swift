@@ -6,16 +6,16 @@ internal import Telemetry
 // What becomes of traces: decided, kept, batched, sent.
 
 extension Worker {
-    /// Decides due traces for at most `budget` nanoseconds. With `early`, all traces are due. Returns whether more are due.
+    /// Decides due traces for at most `budget` nanoseconds. With `early`, all traces are due. Returns whether there is more to do.
     ///
-    /// Large traces are read a few spans a turn, after what is due: a trace of any size delays no other one.
-    package func decide(budget: Int64, early: Bool = false) -> Bool {
+    /// Large traces are read a few spans a turn, after what is due, for at most `readingBudget`: a trace of any size delays no
+    /// other one, and no request.
+    package func decide(budget: Int64, readingBudget: Int64 = .max, early: Bool = false) -> Bool {
         let started = now
         if !early && isHeldBack(started) { return false }
         if recording != nil { paceRecording(started) }
         var current = started
         var decided = 0
-        lateness = 0
         let metrics = plan.metrics.sampling
         // While traces change their owners, the new one waits for what is on its way.
         let limit = early ? started : lane?.decisionLimit(started) ?? started
@@ -25,7 +25,7 @@ extension Worker {
             for trace in run {
                 if trace.isReadable { shard.beginReading(trace) }
                 conclude(trace)
-                lateness = max(0, current - trace.deadline)
+                let lateness = max(0, current - trace.deadline)
                 if !early { cells.observe(metrics.decisionLateness, Int(lateness / 1000)) }
             }
             decided += run.count
@@ -37,12 +37,13 @@ extension Worker {
             }
         }
         var more = shard.hasLarge
+        let reading = current
         while more {
             keepLargePart()
             current = now
             decided += 1
             more = shard.hasLarge
-            if current - started > budget { break }
+            if current - started > budget || current - reading > readingBudget { break }
         }
         finishRun(started, decided == 0 ? started : now)
         return more

@@ -44,8 +44,6 @@ package final class Worker {
     var recording: TraceRecording?
     /// When decisions began to be held back since every destination is full.
     var heldSince: Int64?
-    /// How late the last trace of the last slice of decisions was, nanoseconds; 0 if none was due.
-    package internal(set) var lateness: Int64 = 0
 
     /// What health checks say. Set by the owner when the node starts and stops serving.
     package var isServing = false

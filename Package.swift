@@ -153,7 +153,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "TestSupport", "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Cluster", "Telemetry",
+                "TestSupport", "Transport", "NativeCore", "OTLP", "ConfigTree", "Sampling", "Delivery", "Cluster", "Telemetry",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -1,3 +1,4 @@
+import ConfigTree
 import Delivery
 import NIOCore
 import NIOPosix
@@ -135,27 +136,37 @@ import Testing
         try await setup.stop(sender)
     }
 
-    /// However many traces are due: between slices of decisions the loop reads and answers.
+    /// However long the decisions that are due take: between slices of them the loop reads and answers.
     @Test(.timeLimit(.minutes(1))) func requestsAreAnsweredWhileDecisionsAreDue() async throws {
-        let setup = try await Setup { $0.shard.decisionWait = 1 }
+        let setup = try await Setup { plan in
+            plan.shard.decisionWait = 1
+            plan.policies.tuning.decisionWait = 1
+            let policies = PolicySet(
+                version: 1, policies: [PolicySet.Named(name: "slow", policy: SlowPolicy())], predicates: PredicateCompiler())
+            plan.policies.version = PolicyVersion(number: 1, policies: policies)
+        }
         let sender = try await setup.sender(try setup.settings())
         // The connection is open before.
         _ = try await setup.send(sender, [Self.request(1)])
-        let clock = try await setup.onServer { server in
-            for part in 0..<100 as Range<UInt64> {
-                let spans = (1...1000 as ClosedRange<UInt64>).map { Encode.span(trace(part * 1000 + $0)) }
-                _ = try server.worker.accept(
-                    body: [0, 0, 0, 0, 0] + Encode.request(spans), payloadStart: 5, form: BodyForm(.identity), receiver: 0)
-            }
-            let clock = WorkerClock(server, refreshesHeap: false)
+        let (parts, client, serverLoop) = (setup.parts, setup.clientLoop, setup.serverLoop)
+        // All on the two loops: the threads of tests may be busy with others.
+        let pending = try await serverLoop.flatSubmit { () -> EventLoopFuture<Int> in
+            let worker = parts.value.server.worker
+            let spans = (1...20_000 as ClosedRange<UInt64>).map { Encode.span(trace($0)) }
+            let taken = try? worker.accept(
+                body: [0, 0, 0, 0, 0] + Encode.request(spans), payloadStart: 5, form: BodyForm(.identity), receiver: 0)
+            #expect(taken != nil)
+            let clock = WorkerClock(parts.value.server, refreshesHeap: false)
             clock.start()
-            return NIOLoopBound(clock, eventLoop: server.worker.eventLoop)
-        }
-        let results = try await setup.send(sender, [Self.request(1, trace: 1 << 40)])
-        let pending = try await setup.onServer { $0.worker.pendingTraces }
-        #expect(results.map(\.label) == [.ok])
-        #expect(pending > 1000, "\(pending) of 100,000 traces were left when the request was answered")
-        try await setup.onServer { _ in clock.value.stop() }
+            let answered = client.makePromise(of: AttemptOutcome.self)
+            client.execute { sender.value.send(Self.request(1, trace: 1 << 40)) { answered.succeed($0.label) } }
+            return answered.futureResult.hop(to: serverLoop).map { outcome in
+                clock.stop()
+                #expect(outcome == .ok)
+                return worker.pendingTraces
+            }
+        }.get()
+        #expect(pending > 1000, "\(pending) of 20,000 traces were left when the request was answered")
         try await setup.stop(sender)
     }
 
@@ -246,5 +257,20 @@ import Testing
         #expect(labels == [.unreachable, .unreachable])
         try await mute.close()
         try await setup.stop()
+    }
+}
+
+/// Keeps nothing, and takes 0.1 ms to say so: 20,000 traces keep a worker busy for two seconds.
+private struct SlowPolicy: SamplingPolicy {
+    static let typeName = "slow"
+
+    init() {}
+
+    init?(_ block: inout ConfigReader, _ builder: inout PolicyBuilder) { return nil }
+
+    func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
+        let start = NIODeadline.now()
+        while NIODeadline.now() - start < .microseconds(100) {}
+        return .notSampled
     }
 }

@@ -1,6 +1,7 @@
 package import Cluster
 internal import OTLP
 package import Sampling
+internal import TestSupport
 
 extension Shard: HandoffSource {
     package mutating func moreDecisions(

@@ -1,5 +1,6 @@
 package import Cluster
 internal import ConfigTree
+import TestSupport
 package import OTLP
 package import Sampling
 

@@ -30,7 +30,7 @@ struct SeededGenerator: RandomNumberGenerator {
         status.knowsPeers = true
         status.policyHash = 77
         status.handoffProgress = .max
-        status.demands = [BudgetDemand(id: 5, perSecond: 1234.5), BudgetDemand(id: .max, perSecond: 0)]
+        status.demands = [BudgetDemand(id: 5, perSecond: 1234.5), BudgetDemand(id: .max, perSecond: 0, passedPerSecond: 7.25)]
         return status
     }
 
@@ -52,6 +52,47 @@ struct SeededGenerator: RandomNumberGenerator {
         #expect(try PeerStatus(parsing: Self.status().encoded) == Self.status())
         let plain = PeerStatus(address: "a:1", incarnation: 1, sequence: 0, lifecycle: .starting)
         #expect(try PeerStatus(parsing: plain.encoded) == plain)
+    }
+
+    /// A message with reports of shared limits as given.
+    static func message(limits: [[UInt8]]) -> [UInt8] {
+        var bytes = PeerStatus(address: "a:1", incarnation: 1, sequence: 1, lifecycle: .serving).encoded
+        for limit in limits { bytes.appendField(13, bytes: limit) }
+        return bytes
+    }
+
+    static func limit(_ id: UInt64, _ rates: UInt64...) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.appendWord(id)
+        for rate in rates { bytes.appendVarint(rate) }
+        return bytes
+    }
+
+    /// What older and later releases write of a limit, and what nobody does.
+    @Test func reportsOfLimits() throws {
+        let read = try PeerStatus(
+            parsing: Self.message(limits: [Self.limit(1, 1500), Self.limit(2, 1500, 250), Self.limit(3, 0, 0, 9, 9), Self.limit(4, .max, .max)]))
+        #expect(read.demands.map(\.perSecond) == [1.5, 1.5, 0, 1e12])
+        #expect(read.demands.map(\.passedPerSecond) == [nil, 0.25, 0, 1e12])
+        for limit in [[], [1], Self.limit(1), Self.limit(1, 5) + [0x80]] {
+            #expect(throws: PeerMessageError.truncated) { try PeerStatus(parsing: Self.message(limits: [limit])) }
+        }
+        #expect(throws: PeerMessageError.malformed) {
+            try PeerStatus(parsing: Self.message(limits: [Self.limit(1) + [UInt8](repeating: 0xff, count: 10)]))
+        }
+        let many = (0...UInt64(ClusterLimits.maximumBudgets)).map { Self.limit($0, 1) }
+        #expect(throws: PeerMessageError.tooLarge) { try PeerStatus(parsing: Self.message(limits: many)) }
+        #expect(try PeerStatus(parsing: Self.message(limits: many.dropLast())).demands.count == ClusterLimits.maximumBudgets)
+    }
+
+    /// Rates are written in thousandths, from 0 to 10^12, and never more limits than are read.
+    @Test func reportsAreWrittenWithinBounds() throws {
+        var status = Self.status()
+        status.demands = (0..<100 as Range<UInt64>).map { BudgetDemand(id: $0, perSecond: -5, passedPerSecond: 1e40) }
+        let read = try PeerStatus(parsing: status.encoded)
+        #expect(read.demands.count == ClusterLimits.maximumBudgets)
+        #expect(read.demands.allSatisfy { $0.perSecond == 0 && $0.passedPerSecond == 1e12 })
+        #expect(status.encoded.count < ClusterLimits.maximumStatusBytes)
     }
 
     @Test func aChunkSurvivesTheWireAndAgesOnTheWay() throws {

@@ -14,26 +14,9 @@ import yaml
 from harness import spans
 from harness.certificates import Authority
 from harness.clients import RawClient
-from harness.cluster import Cluster
 from harness.ports import free_port
 from harness.traffic import Load, sink
 from harness.wait import until
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    """Makes clusters; none outlives the test."""
-    made = []
-
-    def make(exporters, *arguments, **options):
-        made.append(Cluster(tmp_path, exporters, *arguments, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        for node in one.nodes:
-            if node:
-                node.kill()
 
 
 def totals(ledgers, column):

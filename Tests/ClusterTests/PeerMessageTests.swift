@@ -44,6 +44,7 @@ struct SeededGenerator: RandomNumberGenerator {
             HandoffDecision(traceID: TraceID(high: 3, low: 4), verdict: 2, policy: nil, age: 60),
             HandoffDecision(traceID: TraceID(high: 3, low: 5), verdict: 1, policy: 0, age: 0),
         ]
+        chunk.policyNames = [0: "errors", 7: String(repeating: "ä", count: 512)]
         chunk.payload = [1, 2, 3]
         return (header, chunk)
     }
@@ -101,6 +102,33 @@ struct SeededGenerator: RandomNumberGenerator {
         #expect(read.header == header)
         #expect(read.chunk == chunk.aged(by: 5_000_000))
         #expect(read.chunk.traces[0].age == 12_000_000 && read.chunk.traces[0].remaining == -14_000_000)
+    }
+
+    /// Names of policies: what is too long is not sent; a message of a node that sends none is good; what nobody sends is refused.
+    @Test func namesOfPolicies() throws {
+        var (header, chunk) = Self.chunk()
+        header.heldFor = 0
+        let names = chunk.policyNames
+        chunk.policyNames = [1: "", 2: String(repeating: "a", count: 1025)]
+        #expect(try HandoffChunk.parse(HandoffChunk.message(header, body: chunk.encodedBody)).chunk.policyNames == [:])
+        chunk.policyNames = Dictionary(uniqueKeysWithValues: (0..<2000).map { (UInt16($0), "p\($0)") })
+        let read = try HandoffChunk.parse(HandoffChunk.message(header, body: chunk.encodedBody)).chunk.policyNames
+        #expect(read.count == ClusterLimits.maximumPolicyNames && read[5] == "p5")
+        chunk.policyNames = names
+        let good = HandoffChunk.message(header, body: chunk.encodedBody)
+        let long = [UInt8](repeating: 97, count: 1025)
+        for entry in [[], [0, 97], [1], [1, 0xff], [0x80, 0x80, 0x80, 1, 97], [1] + long] as [[UInt8]] {
+            var message = good
+            message.appendField(19, bytes: entry)
+            #expect(throws: PeerMessageError.self, "\(entry.count)") { try HandoffChunk.parse(message) }
+        }
+        var message = good
+        for number in 0..<2000 as Range<UInt64> {
+            var entry: [UInt8] = []
+            entry.appendVarint(number + 1)
+            message.appendField(19, bytes: entry + [97])
+        }
+        #expect(throws: PeerMessageError.tooLarge) { try HandoffChunk.parse(message) }
     }
 
     @Test func unknownFieldsAreSkipped() throws {

@@ -112,8 +112,8 @@ def test_the_total_is_the_goal(cluster, backend, rng):
             assert shared["goal_per_second"] == GOAL and shared["share"] == pytest.approx(10 / 12, abs=0.03)
             assert shared["offered"] > 3 * shared["consumed"] > 0
 
-            nodes.nodes[0].process.kill()
-            nodes.nodes[0].process.wait()
+            dead, nodes.nodes[0] = nodes.nodes[0], None
+            dead.kill()
             nodes.wait_for_ring(1, 2)
             time.sleep(3)
             since = time.monotonic()

@@ -133,6 +133,43 @@ extension ConfigNode {
         #expect(states.clusterLimits.isEmpty)
     }
 
+    /// Workers decide, reloads make sets, the cluster sets shares, people look: all at once.
+    @Test func statesAtOnce() async throws {
+        let states = PolicyStates()
+        let set = try #require(Self.set(Self.nodes, states))
+        let trace = summary([TestSpan(trace: TraceID(high: 1, low: 1))], set)
+        let rounds = 2000
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<3 {
+                group.addTask {
+                    var tally = PolicyTally(policies: set.policies.count)
+                    var context = DecisionContext(now: 0, side: [UInt64](repeating: 0, count: set.sideLayout.count))
+                    for round in 0..<rounds {
+                        context.now = Int64(round) * millisecond
+                        _ = set.decide(trace, &context, verdicts: &tally)
+                    }
+                }
+            }
+            group.addTask { for _ in 0..<rounds / 20 { #expect(Self.set(Self.nodes, states) != nil) } }
+            group.addTask {
+                for round in 0..<rounds {
+                    for limit in states.clusterLimits {
+                        limit.limiter.setShare(Double(round % 10) / 10, now: Int64(round) * millisecond)
+                        _ = limit.limiter.meter
+                    }
+                    states.setFirstShare(0.5)
+                }
+            }
+            group.addTask {
+                for round in 0..<rounds / 20 { for (_, state) in states.all { _ = state.figures(now: Int64(round) * 20 * millisecond) } }
+            }
+        }
+        let limits = states.clusterLimits
+        #expect(limits.count == 5)
+        // Every decision asked each limiter once; the one inside `and`, too.
+        #expect(limits.filter { $0.path != "bytes" }.allSatisfy { $0.limiter.meter.offered == UInt64(3 * rounds) })
+    }
+
     @Test func scopes() {
         for (type, block) in [
             ("rate_limiting", .map(["spans_per_second": 100])), ("bytes_limiting", .map(["bytes_per_second": 100_000])),

@@ -87,8 +87,12 @@ final class SimulatedNode {
     /// Monotonic nanoseconds of this node.
     var now: Int64 { clockOffset + Int64(Double(world.now - startedAt) * clockDrift) }
 
-    /// What is asked of the shared rate here, units per second: of some nodes ten times as much as of others.
-    var demand: Double { (incarnation >> 1) % 3 == 0 ? 10_000 : 1000 }
+    /// What is asked of the shared rate here, units per second: of some nodes ten times as much as of others, and nothing of those
+    /// that own nothing.
+    var demand: Double {
+        guard core.ring?.contains(address) ?? false else { return 0 }
+        return (incarnation >> 1) % 3 == 0 ? 10_000 : 1000
+    }
 
     /// Spans that die with the process.
     var heldSpans: Int {

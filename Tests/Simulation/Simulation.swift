@@ -140,6 +140,8 @@ package final class Simulation {
         settings.handoffWindowBytes = 64 << 10
         settings.custodyBytes = random.chance(20) ? 4 << 10 : 1 << 20
         settings.maximumInFlight = [1, 4, 16][random.below(3)]
+        settings.forwardDelay = [0, 5 * millisecond, 200 * millisecond][random.below(3)]
+        settings.forwardBytes = [300, 512 << 10][random.below(2)]
         faults.delay = 0...[1, 10, 40][random.below(3)]
         if weather != .orderly {
             faults.lossPercent = [1, 2, 3][random.below(3)]

@@ -1,5 +1,6 @@
 package import Cluster
 internal import ConfigTree
+import TestSupport
 package import OTLP
 package import Sampling
 
@@ -327,8 +328,7 @@ package final class Simulation {
                     if isAnswered { return }
                     guard isTaken else { return failed(false) }
                     isAnswered = true
-                    // When all is done that the node does in this moment.
-                    self.after(0) { [unowned self] in self.checkAnswer(batch, by: address) }
+                    self.checkAnswer(batch, node)
                     self.openRequests -= 1
                     self.follow(batch.map(\.trace), "taken by \(address)")
                     for span in batch { self.spans[span.id]?.acceptedAt = self.now }
@@ -343,12 +343,15 @@ package final class Simulation {
         after(30 * second) { failed(true) }
     }
 
-    /// An OK is a promise: each span has come into a shard, or is in somebody's custody.
-    private func checkAnswer(_ batch: [WorkSpan], by address: String) {
-        let unseen = batch.count { spans[$0.id]?.arrivedAt == nil }
-        let inCustody = alive.reduce(0) { $0 + $1.custodySpans }
-        guard unseen > inCustody else { return }
-        fail("\(address) says that \(batch.count) spans are taken; \(unseen) are in no shard, \(inCustody) in custody")
+    /// An OK is a promise: each span has come into a shard, or is in the custody of who says so, or of the owner that told him.
+    private func checkAnswer(_ batch: [WorkSpan], _ node: SimulatedNode) {
+        let unseen = batch.filter { spans[$0.id]?.arrivedAt == nil }
+        let inCustody = nodes.values.reduce(0) { $0 + ($1.isAlive ? $1.custodySpans : 0) }
+        if unseen.count > inCustody {
+            fail(
+                "\(node.address) says that \(batch.count) spans are taken; \(unseen.count) are in no shard, "
+                    + "\(inCustody) in custody; one of trace \(unseen[0].trace)")
+        }
     }
 
     /// Calls when a node has died.

@@ -295,6 +295,10 @@ package struct ClusterDescription: Sendable {
     package var isAgreed: Bool
     package var isReady: Bool
     package var policyHash: UInt64
+    /// Members that the resolver names, this node among them.
+    package var listedMembers: Int
+    /// Answers of the resolver since its last usable one.
+    package var resolverFailures: Int
     /// Spans that came for a trace that had been decided without them.
     package var splitSpans: [HoldEnd: Int] = [:]
 
@@ -306,6 +310,8 @@ package struct ClusterDescription: Sendable {
         isAgreed = core.isAgreed
         isReady = core.isReady
         policyHash = core.policyHash
+        listedMembers = core.membership.list.count
+        resolverFailures = core.membership.resolverFailures
         for end in HoldEnd.allCases { splitSpans[end] = core.inbound.splitSpans(end) }
     }
 }

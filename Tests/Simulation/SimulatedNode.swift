@@ -49,6 +49,9 @@ final class SimulatedNode {
     private var nextCoreTick: Int64 = 0
     private var nextResolve: Int64 = 0
 
+    /// A rate that the cluster shares, as it stood at the last tick of the core.
+    private(set) var limit = SimulatedLimit()
+
     var isAlive = true
     /// While the process is stopped, until when, in the world's time.
     var frozenUntil: Int64 = 0
@@ -85,6 +88,13 @@ final class SimulatedNode {
     /// Monotonic nanoseconds of this node.
     var now: Int64 { clockOffset + Int64(Double(world.now - startedAt) * clockDrift) }
 
+    /// What is asked of the shared rate here, units per second: of some nodes ten times as much as of others, and nothing of those
+    /// that own nothing.
+    var demand: Double {
+        guard core.ring?.contains(address) ?? false else { return 0 }
+        return (incarnation >> 1) % 3 == 0 ? 10_000 : 1000
+    }
+
     /// Spans that die with the process.
     var heldSpans: Int {
         shard.bufferedSpans + forwarder.custodySpans + handoff.heldSpans + sweep.spanCount
@@ -112,6 +122,7 @@ final class SimulatedNode {
         if now >= nextCoreTick {
             nextCoreTick = now + 100 * millisecond
             perform(core.tick(now: now))
+            limit.pass(demand, until: now, core: &core)
         }
         if now >= nextResolve {
             nextResolve = now + world.resolverInterval

@@ -63,9 +63,9 @@ import Testing
         var input = SizingInput(spansPerSecond: 100_000, decisionWait: 10)
         input.nodes = 1
         let one = SizingPlan(input).node.busyProcessors
-        #expect(abs(one - 0.112) < 1e-9)
+        #expect(abs(one - 0.106) < 1e-9)
         input.isGzip = true
-        #expect(abs(SizingPlan(input).node.busyProcessors - 0.172) < 1e-9)
+        #expect(abs(SizingPlan(input).node.busyProcessors - 0.169) < 1e-9)
         input.isGzip = false
         input.nodes = 2
         #expect(abs(SizingPlan(input).node.busyProcessors - one * 1.6) < 1e-9)

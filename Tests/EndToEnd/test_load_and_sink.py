@@ -12,7 +12,7 @@ from harness.clients import RawClient
 from harness.gateway import ALWAYS, ERRORS, otlp
 from harness.ports import free_port
 from harness.program import tailgate
-from harness.traffic import load, sink
+from harness.traffic import Load, load, sink
 
 
 def test_load_against_a_real_backend(backend):
@@ -73,18 +73,34 @@ def test_load_tries_again(backend):
     assert len(store.spans()) == report["accepted"]["spans"]
 
 
-def test_load_over_several_endpoints():
-    """Each gets its part; when one goes away, the others get what it does not take."""
-    with sink() as first, sink("--unavailable-after", "1s", "--unavailable-how", "close") as second:
-        endpoints = ("--endpoint", first.endpoint, "--endpoint", second.endpoint)
-        result = tailgate("load", *endpoints, "--rate", "4000", "--seconds", "2", "--spans-per-request", "100", "--json", timeout=60)
-        assert result.returncode == 0, result.output
-        report = json.loads(result.stdout)
-        seen = [first.stop()["spans"], second.stop()["spans"]]
-    assert sum(seen) == report["accepted"]["spans"] > 7000
-    assert report["connection_failures"] > 0 and seen[0] > seen[1] > 1000
-    assert tailgate("load", *endpoints, "--rate", "1", "--connections", "1").returncode == 64
-    assert tailgate("load", "--endpoint", "https://a:1", "--endpoint", "b:1", "--rate", "1").returncode == 64
+@pytest.mark.parametrize("how", ["refuse", "close"])
+def test_load_to_several_endpoints(how):
+    """By turns; what one does not take, the other gets at once."""
+    with sink("--unavailable-after", "1500ms", "--unavailable-how", how) as one, sink() as two:
+        options = ["--rate", 5000, "--seconds", 3, "--spans-per-request", 64, "--connections", 4]
+        report = Load([one.endpoint, two.endpoint], *options).finish()
+        seen = [one.stop(), two.stop()]
+    assert report["given_up"]["requests"] == 0
+    accepted, repeated = report["accepted"]["spans"], report["unanswered"]["spans"]
+    assert accepted <= sum(s["spans"] for s in seen) <= accepted + repeated
+    assert min(s["spans"] for s in seen) > accepted / 10
+    assert report["latency_ms"]["p99"] < 900, "it waited before it asked the other"
+    if how == "refuse":
+        assert report["refused"]["UNAVAILABLE"] == report["retried"] > 20 and repeated == 0
+    else:
+        assert report["connection_failures"] > 2
+
+
+def test_sink_names_traces(rng):
+    """What is wrong with traces can be looked up."""
+    trace, other = spans.trace(rng, 4), spans.trace(rng, 4)
+    with sink("--spans-per-trace", "4") as receiver, RawClient(receiver.port) as client:
+        client.must_export(spans.request(trace[:2]))
+        client.must_export(spans.request(trace[2:]))
+        client.must_export(spans.request(other[:1]))
+        examples = receiver.stop()["examples"]
+    assert examples["split"] == [trace[0].trace_id.hex()] and examples["incomplete"] == [other[0].trace_id.hex()]
+    assert examples["late"] == examples["duplicated"] == []
 
 
 def test_load_over_mutual_tls_against_sink(tmp_path):

@@ -45,6 +45,7 @@ struct Scrape: Sendable {
             own.set(book.policies[number].conditionErrors, total: total)
         }
         plan.metrics.ledger.write(ledger, into: own)
+        plan.metrics.batch.writeConstants(into: own)
         let metrics = plan.metrics.process
         own.set(metrics.ready, status.isReady ? 1 : 0)
         own.set(metrics.memoryLimit, plan.memory.limitBytes)

@@ -1,5 +1,6 @@
 import ConfigTree
 import OTLP
+import TestSupport
 import Testing
 
 @testable import Sampling
@@ -68,7 +69,7 @@ import Testing
     @Test func shares() {
         let bucket = TokenBucket(rate: 10, capacity: 20)
         #expect(bucket.take(20, now: 0))
-        bucket.setShare(0.5)
+        bucket.setShare(0.5, now: 0)
         #expect(!bucket.take(6, now: second))
         #expect(bucket.take(5, now: second))
         #expect(bucket.consumed == 25)
@@ -80,6 +81,12 @@ import Testing
         #expect(bucket.take(10, now: 100 * second))
         #expect(!bucket.take(1, now: 50 * second))
         #expect(bucket.take(1, now: 100 * second + 100 * millisecond))
+        // Two workers whose times lie a millisecond apart, by turns.
+        var passed = 0
+        for step in 0..<1000 as Range<Int64> {
+            for now in [step * millisecond, (step - 1) * millisecond] where bucket.take(1, now: 200 * second + now) { passed += 1 }
+        }
+        #expect(passed == 19)
     }
 }
 
@@ -137,10 +144,10 @@ import Testing
         // The spans of all traces stand mixed under one resource and scope.
         var mixed = traces.flatMap { $0 }
         mixed.shuffle(using: &generator.random)
-        let resource = Encode.field(1, traces[0][0].resource.flatMap { $0.encoded(1) })
-        let scope = Encode.field(1, Encode.field(1, Array("library".utf8)))
+        let resource = Encode.bytes(1, traces[0][0].resource.flatMap { $0.encoded(1) })
+        let scope = Encode.bytes(1, Encode.text(1, "library"))
         func message(_ spans: [ModelSpan]) -> [UInt8] {
-            Encode.field(1, resource + Encode.field(2, scope + spans.flatMap { Encode.field(2, $0.encoded) }))
+            Encode.bytes(1, resource + Encode.bytes(2, scope + spans.flatMap { Encode.bytes(2, $0.encoded) }))
         }
         let set = try #require(Self.set("bytes_limiting", .map(["bytes_per_second": 1000])))
         for trace in traces {

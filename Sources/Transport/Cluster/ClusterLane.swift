@@ -262,23 +262,25 @@ package final class ClusterLane {
                 if let metrics { worker.cells.add(metrics.keptSpans, part.spans) }
                 worker.takeIn(part.payload)
                 shared.noteForeignTraces()
-            case .send(let peer, let headers, let payload, _):
+            case .send(let peer, let headers, let payload, let attempt):
                 let sent = now
                 clients.call(peer, .forward(headers), payload, timeout: settings.forwardTimeout) { [weak self] answer in
-                    self?.forwarded(headers.batch, answer.outcome, bytes: payload.count, sent: sent)
+                    self?.forwarded(headers.batch, attempt, answer.outcome, bytes: payload.count, sent: sent)
                 }
             }
         }
     }
 
-    private func forwarded(_ batch: BatchID, _ outcome: ForwardOutcome, bytes: Int, sent: Int64) {
+    private func forwarded(
+        _ batch: BatchID, _ attempt: Int, _ outcome: ForwardOutcome, bytes: Int, sent: Int64
+    ) {
         let now = now
         if let metrics {
             worker.cells.add(metrics.forwards[outcome.label])
             if outcome == .taken { worker.cells.add(metrics.forwardedBytes, bytes) }
             if outcome != .notSent { worker.cells.observe(metrics.forwardDuration, Int((now - sent) / 1000)) }
         }
-        perform(forwarder.completed(batch, outcome, now: now))
+        perform(forwarder.completed(batch, attempt: attempt, outcome, now: now))
     }
 
     // MARK: peers' requests

@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from harness.backend import Backend
+from harness.cluster import Cluster
 from harness.gateway import Gateway
 from harness.ports import free_port, release
 
@@ -49,6 +50,22 @@ def gateway(tmp_path):
     yield make
     for one in made:
         one.kill()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Makes clusters: `with cluster([backend, ...], 3, resolver="file") as nodes:`. None outlives the test."""
+    made = []
+
+    def make(exporters, *arguments, **options):
+        made.append(Cluster(tmp_path / f"cluster{len(made)}", exporters, *arguments, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        for node in one.nodes:
+            if node:
+                node.kill()
 
 
 class NameServers:

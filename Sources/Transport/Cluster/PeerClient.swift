@@ -87,17 +87,26 @@ extension ForwardOutcome {
 }
 
 /// The connections of one loop to the peers, each made when it is first needed. Several requests are under way on each.
+///
+/// Hand-off has a connection of its own: clients wait for the forwarding of their spans, and would wait for megabytes of chunks
+/// before it.
 final class PeerClients {
     private final class Peer {
         let channel: GRPCClientChannel
+        let handoffChannel: GRPCClientChannel
         /// The fields of a forwarded request that are always the same; those of the credentials are not among them.
         let forwardFields: HTTP2Headers
         /// Counts up when all that is under way is given up.
         var generation = 0
 
-        init(_ channel: GRPCClientChannel, _ forwardFields: HTTP2Headers) {
+        init(_ channel: GRPCClientChannel, handoff: GRPCClientChannel, _ forwardFields: HTTP2Headers) {
             self.channel = channel
+            handoffChannel = handoff
             self.forwardFields = forwardFields
+        }
+
+        func channel(for method: PeerMethod) -> GRPCClientChannel {
+            if case .handoff = method { handoffChannel } else { channel }
         }
     }
 
@@ -128,14 +137,15 @@ final class PeerClients {
         }
         let generation = peer.generation
         let deadline = now + timeout
+        let channel = peer.channel(for: method)
         func send() -> Bool {
-            guard let connection = peer.channel.ready else { return false }
+            guard let connection = channel.ready else { return false }
             return start(connection, peer, address, method, message, timeout: max(1, deadline - now)) { [weak peer] answer in
                 if peer?.generation == generation { done(.answered(answer)) }
             }
         }
         if send() { return }
-        peer.channel.connect { [weak self, weak peer] why in
+        channel.connect { [weak self, weak peer] why in
             guard let self, peer?.generation == generation else { return }
             if why != nil || self.now >= deadline || !send() { done(.notSent) }
         }
@@ -190,9 +200,10 @@ final class PeerClients {
             endpoint: .host(parsed.hostText, port: Int(parsed.port)), authority: address)
         settings.connectTimeout = 1_000_000_000
         settings.tls = plan.tls
-        let made = Peer(
-            GRPCClientChannel(settings: settings, eventLoop: eventLoop, noteHandshake: noteHandshake),
-            commonFields(address, OTLPSignal.traces.exportPath))
+        func channel() -> GRPCClientChannel {
+            GRPCClientChannel(settings: settings, eventLoop: eventLoop, noteHandshake: noteHandshake)
+        }
+        let made = Peer(channel(), handoff: channel(), commonFields(address, OTLPSignal.traces.exportPath))
         peers[address] = made
         return made
     }
@@ -202,6 +213,7 @@ final class PeerClients {
         guard let peer = peers.removeValue(forKey: address) else { return }
         peer.generation += 1
         peer.channel.close()
+        peer.handoffChannel.close()
     }
 
     /// For good.

@@ -122,7 +122,7 @@ package struct ClusterCore: Sendable {
         membership = Membership(address: address, settings: settings)
         agreement = RingAgreement(settings)
         inbound = InboundProgress(settings)
-        budget = SharedBudget(settings)
+        budget = SharedBudget(settings, address: address)
         lastTick = now
     }
 
@@ -236,7 +236,7 @@ package struct ClusterCore: Sendable {
         status.policyHash = policyHash
         status.handoffProgress = handoffProgress
         status.knowsPeers = membership.knowsPeers(now: now)
-        status.demands = budget.demands
+        status.demands = budget.report()
         return status
     }
 
@@ -310,8 +310,14 @@ package struct ClusterCore: Sendable {
     /// new sweep brings them to their owners.
     package mutating func foundForeignTraces() { needsSweep = true }
 
-    /// Enters the demand for a shared budget, see `SharedBudget.offered`.
-    package mutating func offered(_ total: Double, budget id: UInt64, now: Int64) { budget.offered(total, id: id, now: now) }
+    /// Enters what went through this node's shared limits, see `SharedBudget.enter`.
+    package mutating func enter(_ readings: [BudgetReading], now: Int64) { budget.enter(readings, now: now) }
+
+    /// The part of each shared limit that this node has now, in the order of `ids`; nil: as before. After a stop of the process
+    /// nothing is known of the others until one of them has been heard, and they have given this node's share away.
+    package func shares(_ ids: [UInt64], now: Int64) -> [Double]? {
+        stoppedAt == nil ? ids.map { budget.share($0, now: now) } : nil
+    }
 
     /// Leaves the cluster: peers hear of it at once.
     package mutating func startDraining(now: Int64) -> [ClusterAction] {
@@ -344,6 +350,7 @@ package struct ClusterCore: Sendable {
         silentSince = silentSince.filter { now - $0.value < settings.silencePatience }
         membership.track(ring?.members ?? [], now: now)
         inbound.prune { membership.peers[$0] != nil }
+        budget.prune { membership.peers[$0] != nil }
         for peer in membership.exchangesDue(now: now) { actions.append(.exchange(with: peer)) }
         compareRings(now, &actions)
         for peer in inbound.takeGivenUp() { actions.append(.log(.handoffStalled(peer))) }
@@ -427,6 +434,7 @@ package struct ClusterCore: Sendable {
 
     private mutating func activate(_ next: HashRing, _ now: Int64, _ actions: inout [ClusterAction]) {
         ring = next
+        budget.ringChanged(next.members.map(\.address))
         activatedAt = now
         ringEpoch += 1
         needsSweep = false

@@ -106,9 +106,14 @@ package enum ClusterLimits {
     package static let maximumMembers = 250
     /// Bytes of a member's `host:port`.
     package static let maximumAddressBytes = 255
-    /// Bytes of a status message: far more than 64 budgets need.
+    /// Bytes of a status message: far more than 64 limits need.
     package static let maximumStatusBytes = 16 << 10
+    /// Rates that a node shares with its peers; further ones are not shared.
     package static let maximumBudgets = 64
+    /// Policies that the decisions of a hand-off message name: all that a node can tell apart, and bytes of a name. A longer
+    /// name is not sent.
+    package static let maximumPolicyNames = 1024
+    package static let maximumPolicyNameBytes = 1024
     /// Bytes of a hand-off message: the largest span buffer's trace chunk, and what stands around it.
     package static let maximumHandoffBytes = 64 << 20
 }

@@ -52,9 +52,13 @@ package struct HandoffChunkBuilder: Sendable {
         spanCount += 1
     }
 
-    package mutating func add(_ decision: HandoffDecision) {
+    /// - Parameter policyName: of the decision's policy; asked for once in a chunk.
+    package mutating func add(_ decision: HandoffDecision, policyName: (UInt16) -> String? = { _ in nil }) {
         chunk.decisions.append(decision)
         byteCount += 24
+        guard let policy = decision.policy, chunk.policyNames[policy] == nil, let name = policyName(policy) else { return }
+        chunk.policyNames[policy] = name
+        byteCount += name.utf8.count + 6
     }
 
     /// The chunk; the builder is empty afterwards.

@@ -49,7 +49,7 @@ package struct HandoffDecision: Sendable, Equatable {
     package var traceID: TraceID
     /// `Verdict.rawValue`: 0 not sampled, 1 sampled, 2 dropped.
     package var verdict: UInt8
-    /// Index of the deciding policy in its set.
+    /// The sender's number of the deciding policy, whose name is in `HandoffChunk.policyNames`.
     package var policy: UInt16?
     /// Since the decision, seconds.
     package var age: UInt32
@@ -75,12 +75,15 @@ package struct HandoffDecision: Sendable, Equatable {
 ///     6: sequence                      milliseconds, 8 bytes policy hash
 ///     7: ring version              17: (repeated) a decision: 16 bytes id, byte verdict, varint policy + 1, varint age
 ///                                  18: the traces' spans: an ExportTraceServiceRequest
+///                                  19: (repeated) a policy of the decisions: varint policy + 1, its name; may be missing
 ///
 /// The receiver walks the spans as it walks every request: predicate bits and summaries are computed anew by its own policies,
 /// never believed.
 package struct HandoffChunk: Sendable, Equatable {
     package var traces: [HandoffTrace] = []
     package var decisions: [HandoffDecision] = []
+    /// Names of the policies that `decisions` name by numbers, which are others on each node.
+    package var policyNames: [UInt16: String] = [:]
     /// The spans of all `traces`: an `ExportTraceServiceRequest`.
     package var payload: [UInt8] = []
 
@@ -118,6 +121,12 @@ package struct HandoffChunk: Sendable, Equatable {
             entry.appendVarint(decision.policy.map { UInt64($0) + 1 } ?? 0)
             entry.appendVarint(UInt64(decision.age))
             output.appendField(17, bytes: entry)
+        }
+        for (policy, name) in policyNames.sorted(by: { $0.key < $1.key }).prefix(ClusterLimits.maximumPolicyNames)
+        where !name.isEmpty && name.utf8.count <= ClusterLimits.maximumPolicyNameBytes {
+            var entry: [UInt8] = []
+            entry.appendVarint(UInt64(policy) + 1)
+            output.appendField(19, bytes: entry + Array(name.utf8))
         }
         if !payload.isEmpty { output.appendField(18, bytes: payload) }
         return output
@@ -184,6 +193,13 @@ package struct HandoffChunk: Sendable, Equatable {
                         traceID: id, verdict: verdict, policy: policy == 0 ? nil : UInt16(policy - 1),
                         age: UInt32(truncatingIfNeeded: min(age, 1 << 20))))
             case (18, .bytes(let range)): chunk.payload = Array(bytes[range])
+            case (19, .bytes(let range)):
+                guard chunk.policyNames.count < ClusterLimits.maximumPolicyNames else { throw .tooLarge }
+                var entry = PeerFieldReader(bytes, range)
+                let policy = try entry.varint()
+                guard policy > 0, policy <= UInt64(UInt16.max) else { throw .invalid }
+                chunk.policyNames[UInt16(policy - 1)] = try entry.text(
+                    entry.rest, limit: ClusterLimits.maximumPolicyNameBytes)
             default: break
             }
         }

@@ -55,9 +55,11 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
     /// Goes on for a slice: as far as the sender's allowance goes, and at most `limit` decisions and traces. Call every turn
     /// while `HandoffSender.isSweeping`.
     ///
+    /// - Parameter policyName: the name of a policy by its number in the source's decisions.
     /// - Complexity: O(limit), and the bytes of what moved are copied once.
     package mutating func advance(
-        _ source: inout Source, _ sender: inout HandoffSender, ring: HashRing, limit: Int, now: Int64
+        _ source: inout Source, _ sender: inout HandoffSender, ring: HashRing, limit: Int, now: Int64,
+        policyName: (UInt16) -> String? = { _ in nil }
     ) -> [HandoffSender.Action] {
         guard sender.isSweeping, var cursor else { return [] }
         var actions: [HandoffSender.Action] = []
@@ -66,7 +68,7 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
         while allowance > 0 && left > 0 && !source.hasEnded(cursor) {
             left -= Self.step
             if hasMoreDecisions {
-                collectDecisions(&source, &cursor, ring, now)
+                collectDecisions(&source, &cursor, ring, now, policyName)
                 // Decisions and traces never share a chunk: what a chunk promises holds for one kind.
                 if !hasMoreDecisions { flush(&sender, now, &actions) }
                 continue
@@ -104,7 +106,8 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
     }
 
     private mutating func collectDecisions(
-        _ source: inout Source, _ cursor: inout Source.Cursor, _ ring: HashRing, _ now: Int64
+        _ source: inout Source, _ cursor: inout Source.Cursor, _ ring: HashRing, _ now: Int64,
+        _ policyName: (UInt16) -> String?
     ) {
         let maximumAge = settings.handoffDecisionAge / 1_000_000_000
         var moved: [(owner: String, decision: HandoffDecision)] = []
@@ -112,7 +115,9 @@ package struct HandoffSweep<Source: HandoffSource & ~Copyable>: Sendable {
             let owner = ring.members[ring.owner(of: decision.traceID)].address
             if owner != address && Int64(decision.age) <= maximumAge { moved.append((owner, decision)) }
         }
-        for (owner, decision) in moved { builders[owner, default: HandoffChunkBuilder()].add(decision) }
+        for (owner, decision) in moved {
+            builders[owner, default: HandoffChunkBuilder()].add(decision, policyName: policyName)
+        }
     }
 
     private mutating func flush(_ sender: inout HandoffSender, _ now: Int64, _ actions: inout [HandoffSender.Action]) {

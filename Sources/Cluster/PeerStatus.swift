@@ -29,7 +29,8 @@ package enum AgreementPhase: UInt8, Sendable, CaseIterable {
 ///     4: sequence         10: phase
 ///     5: lifecycle        11: hash of the policy set in force
 ///     6: weight           12: 1 if it knows its peers
-///                         13: (repeated) a budget: 8 bytes id, varint demand in thousandths per second
+///                         13: (repeated) a shared limit: 8 bytes id, varint demand, varint what passes, both in thousandths per
+///                             second; what passes may be missing
 ///                         14: what its hand-off has done, a count
 package struct PeerStatus: Sendable, Equatable {
     package var address: String
@@ -52,7 +53,7 @@ package struct PeerStatus: Sendable, Equatable {
     package var policyHash: UInt64 = 0
     /// Counts up with all that its hand-off does, on all lanes and towards everybody (`HandoffSender.progress`).
     package var handoffProgress: UInt64 = 0
-    /// What it would let through of each shared budget if there were no limit, units per second.
+    /// Its shared limits; at most `ClusterLimits.maximumBudgets`.
     package var demands: [BudgetDemand] = []
 
     package init(address: String, incarnation: UInt64, sequence: UInt64, lifecycle: NodeLifecycle) {
@@ -61,6 +62,10 @@ package struct PeerStatus: Sendable, Equatable {
         self.sequence = sequence
         self.lifecycle = lifecycle
     }
+
+    private static func thousandths(_ rate: Double) -> UInt64 { UInt64(min(max(rate, 0), 1e12) * 1000) }
+
+    private static func perSecond(_ thousandths: UInt64) -> Double { Double(min(thousandths, 1_000_000_000_000_000)) / 1000 }
 
     package var encoded: [UInt8] {
         var output: [UInt8] = []
@@ -80,7 +85,8 @@ package struct PeerStatus: Sendable, Equatable {
         for demand in demands.prefix(ClusterLimits.maximumBudgets) {
             var entry: [UInt8] = []
             entry.appendWord(demand.id)
-            entry.appendVarint(UInt64(min(max(demand.perSecond, 0), 1e12) * 1000))
+            entry.appendVarint(Self.thousandths(demand.perSecond))
+            if let passed = demand.passedPerSecond { entry.appendVarint(Self.thousandths(passed)) }
             output.appendField(13, bytes: entry)
         }
         return output
@@ -114,7 +120,9 @@ package struct PeerStatus: Sendable, Equatable {
                 guard demands.count < ClusterLimits.maximumBudgets else { throw .tooLarge }
                 var entry = PeerFieldReader(bytes, range)
                 let id = try entry.word()
-                demands.append(BudgetDemand(id: id, perSecond: Double(min(try entry.varint(), 1 << 50)) / 1000))
+                let demand = Self.perSecond(try entry.varint())
+                let passed = entry.isAtEnd ? nil : Self.perSecond(try entry.varint())
+                demands.append(BudgetDemand(id: id, perSecond: demand, passedPerSecond: passed))
             default: break
             }
         }

@@ -34,6 +34,9 @@ struct PeerFieldReader {
 
     var isAtEnd: Bool { offset >= end }
 
+    /// What has not been read.
+    var rest: Range<Int> { offset..<end }
+
     /// The next field's number and value, or nil at the end.
     mutating func next() throws(PeerMessageError) -> (number: UInt64, value: Value)? {
         guard offset < end else { return nil }
@@ -79,7 +82,12 @@ struct PeerFieldReader {
 
     /// UTF-8 text of at most `ClusterLimits.maximumAddressBytes`.
     func address(_ range: Range<Int>) throws(PeerMessageError) -> String {
-        guard !range.isEmpty, range.count <= ClusterLimits.maximumAddressBytes,
+        try text(range, limit: ClusterLimits.maximumAddressBytes)
+    }
+
+    /// UTF-8 text of 1 to `limit` bytes.
+    func text(_ range: Range<Int>, limit: Int) throws(PeerMessageError) -> String {
+        guard !range.isEmpty, range.count <= limit,
             let text = String(validating: bytes[range], as: UTF8.self)
         else { throw .invalid }
         return text

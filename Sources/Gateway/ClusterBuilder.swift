@@ -7,14 +7,17 @@ internal import Transport
 
 /// Makes a node's part in its cluster.
 enum ClusterBuilder {
-    /// - Parameter policyHash: of the policies that the node starts with.
+    /// - Parameters:
+    ///   - policyHash: of the policies that the node starts with.
+    ///   - memory: where their limits are.
     static func shared(
-        _ config: ClusterConfig, workers: Int, policyHash: UInt64, security: NodeSecurity
+        _ config: ClusterConfig, workers: Int, policyHash: UInt64, memory: NodePlanner.PolicyMemory, security: NodeSecurity
     ) -> ClusterShared {
         var generator = SystemRandomNumberGenerator()
         var plan = ClusterPlan(
             address: "\(config.advertise)", weight: config.weight, incarnation: generator.next() | 1,
             settings: settings(config, workers: workers), workerCount: workers, policyHash: policyHash)
+        plan.policyStates = [memory.live, memory.shadow]
         plan.tls = security.peerTLS
         plan.credentials = config.auth.flatMap { security.credentials[$0.id] }
         plan.compression = config.compression == .gzip ? .gzip : .identity

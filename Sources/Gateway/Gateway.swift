@@ -115,7 +115,8 @@ package final class Gateway: Sendable {
             try await PassThroughBuilder.connect(workers, config, builder)
             let shared = config.cluster.map { settings in
                 ClusterBuilder.shared(
-                    settings, workers: count, policyHash: plan.policies.version.contentHash, security: security)
+                    settings, workers: count, policyHash: plan.policies.version.contentHash, memory: policyMemory,
+                    security: security)
             }
             var lanes: [LoopHandle<ClusterLane>] = []
             if let shared { lanes = try await ClusterBuilder.makeLanes(shared, workers) }

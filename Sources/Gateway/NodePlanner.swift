@@ -12,19 +12,20 @@ internal import Transport
 package enum NodePlanner {
     /// Compiles the policies alone, for `validate`: problems go to `problems`.
     package static func check(_ config: GatewayConfig, _ problems: ConfigProblems) {
-        _ = policySets(config.pipeline.tailSampling, version: 1, problems, PolicyMemory())
+        _ = policySets(config, version: 1, problems, PolicyMemory())
     }
 
     /// What live and shadow policies remember; apart, so that neither pays for the other.
     struct PolicyMemory: Sendable {
         let live = PolicyStates()
-        let shadow = PolicyStates()
+        let shadow = PolicyStates(space: "shadow")
     }
 
     /// The policy sets of a configuration; nil if there is an error, which then is in `problems`.
     static func policySets(
-        _ config: TailSamplingConfig, version: UInt16, _ problems: ConfigProblems, _ memory: PolicyMemory
+        _ gateway: GatewayConfig, version: UInt16, _ problems: ConfigProblems, _ memory: PolicyMemory
     ) -> (live: PolicySet, shadow: PolicySet?)? {
+        let config = gateway.pipeline.tailSampling
         var live = PolicySet(
             version: version, nodes: config.policies, keyPath: config.policiesKeyPath, problems: problems,
             states: memory.live)
@@ -42,6 +43,13 @@ package enum NodePlanner {
                 problems: problems, states: memory.shadow, sharing: live)
             shadow?.stopsAtFirstMatch = config.sampleOnFirstMatch
         }
+        if gateway.cluster == nil {
+            for place in (live?.clusterScopes ?? []) + (shadow?.clusterScopes ?? []) {
+                problems.warning(
+                    "`extensions.cluster` is not in use: this node is alone, and has the whole rate", at: place.position,
+                    keyPath: place.keyPath)
+            }
+        }
         guard let live, !problems.hasErrors else { return nil }
         return (live, shadow)
     }
@@ -57,7 +65,7 @@ package enum NodePlanner {
     ) throws(GatewayError) -> NodePlan {
         let pipeline = config.pipeline
         let problems = ConfigProblems()
-        guard let (policies, shadow) = policySets(pipeline.tailSampling, version: 1, problems, policyMemory) else {
+        guard let (policies, shadow) = policySets(config, version: 1, problems, policyMemory) else {
             throw GatewayError(ProblemReport.text(problems))
         }
         var names = NodeMetricsSettings(

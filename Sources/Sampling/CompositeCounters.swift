@@ -5,7 +5,6 @@ final class CompositeCounters: PolicyState {
     private struct Contents {
         var second: Int64 = .min
         var counts: [Int64]
-        var share = 1.0
         var consumed: UInt64 = 0
     }
 
@@ -24,7 +23,7 @@ final class CompositeCounters: PolicyState {
     func take(_ spans: Int64, _ sub: Int, second: Int64, isPreview: Bool = false) -> Bool {
         contents.withLock { contents in
             if second != contents.second { begin(second, &contents) }
-            let limit = contents.share == 1 ? limits[sub] : Int64(Double(limits[sub]) * contents.share)
+            let limit = limits[sub]
             let count = contents.counts[sub]
             let sum = count.addingReportingOverflow(spans)
             guard limit > 0, count == 0 || (!sum.overflow && sum.partialValue <= limit) else { return false }
@@ -46,8 +45,30 @@ final class CompositeCounters: PolicyState {
     }
 
     var consumed: UInt64 { contents.withLock { $0.consumed } }
+}
 
-    func setShare(_ share: Double) {
-        contents.withLock { $0.share = min(1, max(0, share)) }
+/// What sub-policies of a composite with `scope: cluster` may keep: a token bucket each, which holds one second's allocation.
+///
+/// A node's part of a second's allocation may be less than a trace. A counter that starts anew with every second would lose what is
+/// left of each; a bucket saves it. Each sub-policy has its own share, since demand for one may be elsewhere than for another.
+final class CompositeBuckets: PolicyState {
+    private let names: [String]
+    private let buckets: [TokenBucket]
+
+    /// - Parameter subs: sub-policies by position, with their spans per second.
+    init(_ subs: [(name: String, limit: Int64)]) {
+        names = subs.map(\.name)
+        buckets = subs.map { TokenBucket(rate: $0.limit, capacity: $0.limit, scope: .cluster) }
+    }
+
+    /// Counts a trace's spans for a sub-policy if they fit; with `isPreview` only says whether they do.
+    func take(_ spans: UInt64, _ sub: Int, now: Int64, isPreview: Bool) -> Bool {
+        buckets[sub].take(spans, now: now, isPreview: isPreview)
+    }
+
+    var consumed: UInt64 { buckets.reduce(0) { $0 &+ $1.consumed } }
+
+    var shared: [(part: String, limiter: any SharedLimiter)] {
+        zip(names, buckets).filter { $1.rate > 0 }.map { ($0, $1) }
     }
 }

@@ -14,7 +14,7 @@ internal import Synchronization
 ///
 /// Bounded: `keyLimit` keys; traces of further keys count as one. Shared by all workers of a node; O(1) per decision, O(keys log
 /// keys) once per interval.
-final class DynamicRates: PolicyState {
+final class DynamicRates: PolicyState, SharedLimiter {
     static let maximumKeys = 10_000
     /// The key of all traces that there was no room for; no trace has it.
     static let overflowKey: UInt64 = 0
@@ -28,6 +28,12 @@ final class DynamicRates: PolicyState {
         /// Nanoseconds; 0: off.
         var rareInterval: Int64 = 60_000_000_000
         var keyLimit = 500
+        var scope = LimitScope.node
+
+        /// The same text for the same settings, on every node.
+        var words: String {
+            "\(goalPerSecond),\(interval),\(weight),\(initialShare),\(rareInterval),\(keyLimit),\(scope)"
+        }
     }
 
     struct Key {
@@ -46,6 +52,8 @@ final class DynamicRates: PolicyState {
         var nextAdjustment: Int64?
         var goalShare = 1.0
         var consumed: UInt64 = 0
+        /// Counted where the goal is shared.
+        var offered: UInt64 = 0
     }
 
     let settings: Settings
@@ -73,6 +81,7 @@ final class DynamicRates: PolicyState {
             let isRare = settings.rareInterval > 0 && (entry.keptAt.map { now - $0 >= settings.rareInterval } ?? true)
             let isKept = isRare || Self.isChosen(hash, entry.share ?? settings.initialShare)
             if isPreview { return isKept }
+            if settings.scope == .cluster { contents.offered &+= UInt64(spans) }
             if isKept {
                 entry.keptAt = now
                 contents.consumed &+= UInt64(spans)
@@ -133,8 +142,14 @@ final class DynamicRates: PolicyState {
                 keys[key]?.seen = 0
             }
         }
+        distribute(among: &keys, settings, goalShare: goalShare)
+    }
+
+    /// Gives every key with an average its share.
+    private static func distribute(among keys: inout [UInt64: Key], _ settings: Settings, goalShare: Double) {
         // Equal averages in the order of keys, so that the outcome does not depend on the order of a hash table.
-        let ascending = keys.map { ($0.key, max(1, $0.value.average)) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }
+        let known = keys.filter { $0.value.average > 0 }
+        let ascending = known.map { ($0.key, max(1, $0.value.average)) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }
         var room = settings.goalPerSecond * goalShare * Double(settings.interval) / 1e9
         var weights = ascending.reduce(0) { $0 + weight(of: $1.1) }
         for (key, average) in ascending {
@@ -162,8 +177,24 @@ final class DynamicRates: PolicyState {
 
     var consumed: UInt64 { contents.withLock { $0.consumed } }
 
-    func setShare(_ share: Double) {
-        contents.withLock { $0.goalShare = min(1, max(0, share)) }
+    // MARK: shared
+
+    var shared: [(part: String, limiter: any SharedLimiter)] { settings.scope == .cluster ? [("", self)] : [] }
+
+    var goal: Double { settings.goalPerSecond }
+
+    var meter: LimitMeter { contents.withLock { LimitMeter(offered: $0.offered, consumed: $0.consumed) } }
+
+    var share: Double { contents.withLock { $0.goalShare } }
+
+    /// A change of more than 2 % is not left for the end of the interval.
+    func setShare(_ share: Double, now: Int64?) {
+        let share = min(1, max(0, share))
+        contents.withLock { contents in
+            guard abs(share - contents.goalShare) > 0.02 * contents.goalShare else { return }
+            contents.goalShare = share
+            Self.distribute(among: &contents.keys, settings, goalShare: share)
+        }
     }
 
     /// How many keys are told apart now, and the share of one; for explanations and tests.

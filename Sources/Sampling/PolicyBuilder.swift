@@ -16,6 +16,9 @@ package struct PolicyBuilder {
     private var statesTaken: [String: Int] = [:]
     private var expressions: [String: RegularExpression] = [:]
     private(set) var compositeSubPolicies: [String] = []
+    /// Where `scope: cluster` stands.
+    private(set) var clusterScopes: [PlacedText] = []
+    private var clusterLimits = 0
 
     package init(predicates: PredicateCompiler = PredicateCompiler(), states: PolicyStates = PolicyStates()) {
         self.predicates = predicates
@@ -80,6 +83,31 @@ package struct PolicyBuilder {
         statesTaken[key, default: 0] += 1
         let number = statesTaken[key] ?? 1
         return states.state(path: path, type: type, settings: number == 1 ? settings : "\(settings)#\(number)", make: make)
+    }
+
+    /// Reads the key `scope` of a policy with a rate.
+    ///
+    /// - Parameters:
+    ///   - rate: what is to be shared, and the key that it stands under.
+    ///   - limits: how many limits that are.
+    package mutating func scope(
+        _ block: inout ConfigReader, rate: (value: Int64, key: String), limits: Int = 1
+    ) -> LimitScope {
+        let scope = block.oneOf("scope", default: LimitScope.node)
+        guard scope == .cluster else { return scope }
+        if rate.value <= 0 {
+            block.error(
+                "`scope: cluster` shares a rate among the nodes, and there is none: write `\(rate.key)`", key: "scope")
+        }
+        clusterLimits += limits
+        if clusterLimits > ClusterLimit.maximumPerSet {
+            block.error(
+                "the policies share more than \(ClusterLimit.maximumPerSet) rates with the cluster; each sub-policy of a composite is one",
+                key: "scope")
+        }
+        let position = block.keys.first { $0.key == "scope" }?.value.position ?? block.position
+        clusterScopes.append(PlacedText(text: scope.rawValue, position: position, keyPath: block.path(of: "scope")))
+        return scope
     }
 
     /// Where errors of these conditions are counted; the same object as before if the policy had these conditions before.

@@ -24,6 +24,8 @@ package struct PolicySet: Sendable {
     package var stopsAtFirstMatch = false
     /// Names of the composites' sub-policies, by the number in `DecisionContext.compositeSubPolicy`.
     package let compositeSubPolicies: [String]
+    /// Where `scope: cluster` stands in the configuration.
+    package let clusterScopes: [PlacedText]
     private let program: PredicateProgram
     private let predicates: [SpanPredicate]
     private let predicatesOfPolicy: [PredicateBits]
@@ -55,6 +57,7 @@ package struct PolicySet: Sendable {
         predicates = builder.predicates.predicates
         program = builder.predicates.program()
         compositeSubPolicies = builder.compositeSubPolicies
+        clusterScopes = builder.clusterScopes
         sideLayout = program.layout
         let drops = policies.indices.filter { policies[$0].policy is DropPolicy }
         order = drops + policies.indices.filter { !(policies[$0].policy is DropPolicy) }

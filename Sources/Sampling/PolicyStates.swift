@@ -5,8 +5,8 @@ package protocol PolicyState: AnyObject, Sendable {
     /// Spans (or bytes) that this state let pass since it was made.
     var consumed: UInt64 { get }
 
-    /// This node's part of the configured rate, 0...1: for limits that hold for a whole cluster.
-    func setShare(_ share: Double)
+    /// Its limiters whose rates the cluster shares (`scope: cluster`), and what each is of the policy: "" for all of it.
+    var shared: [(part: String, limiter: any SharedLimiter)] { get }
 
     /// What it remembers, for people. `now`: monotonic nanoseconds, as `DecisionContext.now`.
     func figures(now: Int64) -> PolicyFigures
@@ -14,6 +14,7 @@ package protocol PolicyState: AnyObject, Sendable {
 
 extension PolicyState {
     package func figures(now: Int64) -> PolicyFigures { PolicyFigures() }
+    package var shared: [(part: String, limiter: any SharedLimiter)] { [] }
 }
 
 /// What a policy remembers, as figures.
@@ -48,25 +49,43 @@ package final class PolicyStates: Sendable {
     private struct Held {
         weak var state: (any PolicyState)?
         let path: String
+        /// `Table.sequence` when a policy set last asked for it.
+        var sequence: UInt64
     }
 
     private struct HeldErrors {
         weak var errors: ConditionErrors?
     }
 
-    private let held = Mutex<[String: Held]>([:])
+    private struct Table {
+        var held: [String: Held] = [:]
+        /// Counts up with every state that a policy set asks for.
+        var sequence: UInt64 = 0
+        /// With which a new limiter of the cluster begins.
+        var firstShare = 1.0
+    }
+
+    private let table = Mutex(Table())
     private let heldErrors = Mutex<[String: HeldErrors]>([:])
 
-    package init() {}
+    private let space: String
+
+    /// - Parameter space: tells the limits of the cluster in these states from those of equal policies in others.
+    package init(space: String = "") { self.space = space }
 
     /// The state under these words, or a new one.
     func state<State: PolicyState>(path: String, type: String, settings: String, make: () -> State) -> State {
         let key = "\(path)\u{0}\(type)\u{0}\(settings)"
-        return held.withLock { held in
-            if let known = held[key]?.state as? State { return known }
-            held = held.filter { $0.value.state != nil }
+        return table.withLock { table in
+            table.sequence += 1
+            if let known = table.held[key]?.state as? State {
+                table.held[key]?.sequence = table.sequence
+                return known
+            }
+            table.held = table.held.filter { $0.value.state != nil }
             let made = make()
-            held[key] = Held(state: made, path: path)
+            for (_, limiter) in made.shared { limiter.setShare(table.firstShare, now: nil) }
+            table.held[key] = Held(state: made, path: path, sequence: table.sequence)
             return made
         }
     }
@@ -91,8 +110,29 @@ package final class PolicyStates: Sendable {
 
     /// Every state that some policy set holds, by the path of its policy: `budget`, or `outer/inner` for one inside another.
     package var all: [(path: String, state: any PolicyState)] {
-        held.withLock { held in
-            held.values.compactMap { entry in entry.state.map { (entry.path, $0) } }
+        table.withLock { table in
+            table.held.values.compactMap { entry in entry.state.map { (entry.path, $0) } }
         }.sorted { $0.path < $1.path }
     }
+
+    /// Every limiter in use whose rate the cluster shares: those of the newest policy set first, in the order of their policies.
+    package var clusterLimits: [ClusterLimit] {
+        let entries = table.withLock { table in
+            table.held.compactMap { key, entry in entry.state.map { (key: key, entry: entry, state: $0) } }
+        }
+        var limits: [ClusterLimit] = []
+        for (key, entry, state) in entries {
+            for (part, limiter) in state.shared {
+                limits.append(
+                    ClusterLimit(
+                        key: ClusterLimit.key(space: space, key, part: part),
+                        path: part.isEmpty ? entry.path : "\(entry.path)/\(part)",
+                        limiter: limiter, sequence: entry.sequence))
+            }
+        }
+        return limits.sorted { ($1.sequence, $0.path) < ($0.sequence, $1.path) }
+    }
+
+    /// The share with which limiters begin that are made from now on: an even one, until it is known what is asked of them.
+    package func setFirstShare(_ share: Double) { table.withLock { $0.firstShare = share } }
 }

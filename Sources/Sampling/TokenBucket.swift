@@ -7,28 +7,36 @@ internal import Synchronization
 /// the bucket holds, so a trace larger than the bucket could never pass. Here such a trace may pass when the bucket is full, and
 /// leaves a debt that later traces wait for; the long-term rate stays what it is. A bucket that is never refilled
 /// gives no credit.
-final class TokenBucket: PolicyState {
+///
+/// With `scope: cluster` rate and capacity are shared by the nodes; when the share falls, tokens beyond the smaller capacity are let go,
+/// so that all buckets together never hold more than one bucket would.
+final class TokenBucket: PolicyState, SharedLimiter {
     private struct Contents {
         var tokens: Double
         /// Nanoseconds; nil before the first request.
         var last: Int64?
         var share = 1.0
         var consumed: UInt64 = 0
+        /// Counted where the rate is shared.
+        var offered: UInt64 = 0
     }
 
     let rate: Double
     let capacity: Double
+    private let isShared: Bool
     private let contents: Mutex<Contents>
 
-    init(rate: Int64, capacity: Int64) {
+    init(rate: Int64, capacity: Int64, scope: LimitScope = .node) {
         self.rate = max(0, Double(rate))
         self.capacity = max(0, Double(capacity))
+        isShared = scope == .cluster
         contents = Mutex(Contents(tokens: max(0, Double(capacity))))
     }
 
     /// Takes `amount` tokens if they are there; with `isPreview` only says whether they are.
     func take(_ amount: UInt64, now: Int64, isPreview: Bool = false) -> Bool {
         contents.withLock { contents in
+            if isShared && !isPreview { contents.offered &+= amount }
             let rate = self.rate * contents.share
             let capacity = self.capacity * contents.share
             // Time that runs backwards brings nothing.
@@ -40,7 +48,8 @@ final class TokenBucket: PolicyState {
             guard needed <= capacity, deficit <= 0 || (rate > 0 && deficit / rate * 1e9 < 1) else { return false }
             if isPreview { return true }
             contents.tokens = tokens - wanted
-            contents.last = now
+            // Workers' times lie a little apart: a step back must not be gone again.
+            contents.last = max(contents.last ?? now, now)
             contents.consumed &+= amount
             return true
         }
@@ -59,7 +68,27 @@ final class TokenBucket: PolicyState {
         return figures
     }
 
-    func setShare(_ share: Double) {
-        contents.withLock { $0.share = min(1, max(0, share)) }
+    // MARK: shared
+
+    var shared: [(part: String, limiter: any SharedLimiter)] { isShared ? [("", self)] : [] }
+
+    var goal: Double { rate }
+
+    var meter: LimitMeter { contents.withLock { LimitMeter(offered: $0.offered, consumed: $0.consumed) } }
+
+    var share: Double { contents.withLock { $0.share } }
+
+    func setShare(_ share: Double, now: Int64?) {
+        let share = min(1, max(0, share))
+        contents.withLock { contents in
+            if let now {
+                let last = contents.last ?? now
+                let elapsed = Double(max(0, now &- last)) / 1e9
+                contents.tokens = min(capacity * contents.share, contents.tokens + elapsed * rate * contents.share)
+                contents.last = max(last, now)
+            }
+            contents.tokens = min(capacity * share, contents.tokens)
+            contents.share = share
+        }
     }
 }

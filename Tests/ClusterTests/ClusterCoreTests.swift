@@ -348,12 +348,37 @@ final class SmallCluster {
         let cluster = Self.three()
         for step in 0...20 as ClosedRange<Int> {
             for (address, rate) in [("a", 1000.0), ("b", 100), ("c", 100)] {
-                cluster.cores[address]?.offered(Double(step) * rate / 10, budget: 7, now: cluster.now)
+                let reading = BudgetReading(id: 7, goal: 600, offered: UInt64(Double(step) * rate / 10), passed: 0)
+                cluster.cores[address]?.enter([reading], now: cluster.now)
             }
             cluster.pass(100 * millisecond)
         }
         let shares = ["a", "b", "c"].map { cluster.cores[$0]?.budget.share(7, now: cluster.now) ?? 0 }
         #expect(abs(shares[0] - 10.0 / 12) < 0.01 && abs(shares.reduce(0, +) - 1) < 0.02)
+    }
+
+    /// The share of a node that dies is the others' when they have noticed, and a process that was stopped does not take
+    /// the whole rate for having heard nobody meanwhile.
+    @Test func sharesOfTheDeadAndTheStopped() {
+        let cluster = Self.three()
+        let reading = BudgetReading(id: 7, goal: 600, offered: 0, passed: 0)
+        func share(_ address: String) -> Double? { cluster.cores[address]?.shares([7], now: cluster.now)?.first }
+        for address in ["a", "b", "c"] { cluster.cores[address]?.enter([reading], now: cluster.now) }
+        cluster.pass(second)
+        for address in ["a", "b", "c"] { #expect(share(address) == 1.0 / 3) }
+        cluster.stopped = ["c"]
+        cluster.cut = ["c"]
+        cluster.pass(3 * second)
+        #expect(share("a") == 0.5 && share("b") == 0.5)
+        cluster.pass(10 * second)
+        cluster.stopped = []
+        cluster.run("c") { $0.tick(now: cluster.now) }
+        #expect(share("c") == nil)
+        cluster.cut = []
+        cluster.pass(5 * second)
+        for address in ["a", "b", "c"] { #expect(share(address) == 1.0 / 3) }
+        cluster.run("b") { $0.failed("a", now: cluster.now) }
+        #expect(share("b") == 1.0 / 3)
     }
 
     @Test func theRingIsDescribed() throws {

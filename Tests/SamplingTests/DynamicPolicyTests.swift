@@ -111,9 +111,25 @@ import Testing
 
     @Test func sharesOfACluster() {
         let rates = DynamicRates(Self.settings(100))
-        rates.setShare(0.5)
+        rates.setShare(0.5, now: 0)
         let kept = Self.run(rates, [(1, 1000)], seconds: 100, measured: 30)
         #expect(abs(Double(kept[1] ?? 0) / 30 - 50) < 8)
+    }
+
+    /// A share that changes much is followed at once; kinds that are not known yet wait for the end of their interval.
+    @Test func aShareIsFollowedAtOnce() throws {
+        var settings = Self.settings(100)
+        settings.scope = .cluster
+        let rates = DynamicRates(settings)
+        _ = Self.run(rates, [(1, 1000)], seconds: 100, measured: 1)
+        let before = try #require(rates.share(of: 1))
+        _ = rates.decide(key: 2, hash: 0, spans: 1, now: 101 * second)
+        rates.setShare(0.99, now: 101 * second)
+        #expect(rates.share(of: 1) == before && rates.share == 1)
+        rates.setShare(0.5, now: 101 * second)
+        #expect(abs((rates.share(of: 1) ?? 0) / before - 0.5) < 0.01 && rates.share(of: 2) == nil)
+        #expect(rates.meter.offered >= 100_000 && rates.meter.consumed < rates.meter.offered)
+        #expect(rates.shared.count == 1 && DynamicRates(Self.settings(100)).shared.isEmpty)
     }
 }
 

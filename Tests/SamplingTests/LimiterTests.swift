@@ -69,7 +69,7 @@ import Testing
     @Test func shares() {
         let bucket = TokenBucket(rate: 10, capacity: 20)
         #expect(bucket.take(20, now: 0))
-        bucket.setShare(0.5)
+        bucket.setShare(0.5, now: 0)
         #expect(!bucket.take(6, now: second))
         #expect(bucket.take(5, now: second))
         #expect(bucket.consumed == 25)
@@ -81,6 +81,12 @@ import Testing
         #expect(bucket.take(10, now: 100 * second))
         #expect(!bucket.take(1, now: 50 * second))
         #expect(bucket.take(1, now: 100 * second + 100 * millisecond))
+        // Two workers whose times lie a millisecond apart, by turns.
+        var passed = 0
+        for step in 0..<1000 as Range<Int64> {
+            for now in [step * millisecond, (step - 1) * millisecond] where bucket.take(1, now: 200 * second + now) { passed += 1 }
+        }
+        #expect(passed == 19)
     }
 }
 

@@ -49,6 +49,9 @@ final class SimulatedNode {
     private var nextCoreTick: Int64 = 0
     private var nextResolve: Int64 = 0
 
+    /// A rate that the cluster shares, as it stood at the last tick of the core.
+    private(set) var limit = SimulatedLimit()
+
     var isAlive = true
     /// While the process is stopped, until when, in the world's time.
     var frozenUntil: Int64 = 0
@@ -85,6 +88,13 @@ final class SimulatedNode {
     /// Monotonic nanoseconds of this node.
     var now: Int64 { clockOffset + Int64(Double(world.now - startedAt) * clockDrift) }
 
+    /// What is asked of the shared rate here, units per second: of some nodes ten times as much as of others, and nothing of those
+    /// that own nothing.
+    var demand: Double {
+        guard core.ring?.contains(address) ?? false else { return 0 }
+        return (incarnation >> 1) % 3 == 0 ? 10_000 : 1000
+    }
+
     /// Spans that die with the process.
     var heldSpans: Int {
         shard.bufferedSpans + forwarder.custodySpans + handoff.heldSpans + sweep.spanCount
@@ -112,6 +122,7 @@ final class SimulatedNode {
         if now >= nextCoreTick {
             nextCoreTick = now + 100 * millisecond
             perform(core.tick(now: now))
+            limit.pass(demand, until: now, core: &core)
         }
         if now >= nextResolve {
             nextResolve = now + world.resolverInterval
@@ -267,7 +278,7 @@ final class SimulatedNode {
                 arrive(part.payload, index)
                 ingest(part.payload, index)
                 core.foundForeignTraces()
-            case .send(let peer, let headers, let payload, _):
+            case .send(let peer, let headers, let payload, let attempt):
                 if world.followed != nil {
                     var index = RequestIndex()
                     try? walker.walk(payload.span, into: &index)
@@ -278,7 +289,8 @@ final class SimulatedNode {
                     target.forwarded(fields, payload, answer)
                 } answer: { [unowned self] outcome, isSent in
                     self.perform(
-                        self.forwarder.completed(headers.batch, outcome ?? (isSent ? .unknown : .notSent), now: self.now))
+                        self.forwarder.completed(
+                            headers.batch, attempt: attempt, outcome ?? (isSent ? .unknown : .notSent), now: self.now))
                 }
             }
         }

@@ -108,6 +108,8 @@ package final class Simulation {
     package var followed: TraceID?
     package private(set) var lostWithCrashes = 0
     package private(set) var splitTraces = 0
+    /// The schedule ended with a shared rate that had had its time to settle.
+    package private(set) var isRateJudged = false
     /// Traces of which spans that a node had taken in time reached their owner late, since messages were lost again and again.
     package private(set) var lateFromCustody = 0
     package private(set) var doubledSpans = 0
@@ -343,11 +345,14 @@ package final class Simulation {
         after(30 * second) { failed(true) }
     }
 
-    /// An OK is a promise: each span has come into a shard, or is in the custody of who says so.
+    /// An OK is a promise: each span has come into a shard, or is in the custody of who says so, or of the owner that told him.
     private func checkAnswer(_ batch: [WorkSpan], _ node: SimulatedNode) {
-        let unseen = batch.count { spans[$0.id]?.arrivedAt == nil }
-        if unseen > node.custodySpans {
-            fail("\(node.address) says that \(batch.count) spans are taken; \(unseen) are in no shard, \(node.custodySpans) in custody")
+        let unseen = batch.filter { spans[$0.id]?.arrivedAt == nil }
+        let inCustody = nodes.values.reduce(0) { $0 + ($1.isAlive ? $1.custodySpans : 0) }
+        if unseen.count > inCustody {
+            fail(
+                "\(node.address) says that \(batch.count) spans are taken; \(unseen.count) are in no shard, "
+                    + "\(inCustody) in custody; one of trace \(unseen[0].trace)")
         }
     }
 
@@ -528,6 +533,7 @@ package final class Simulation {
             }
             fail("the nodes do not agree on a ring of \(list.sorted())")
         }
+        judgeSharedRate()
         for node in alive where !node.isQuiet { fail("\(node.address) still holds \(node.heldSpans) spans") }
         for (id, ids) in traces.sorted(by: { ($0.key.high, $0.key.low) < ($1.key.high, $1.key.low) }) { judge(id, ids) }
         // Only answers that were lost again and again excuse a span that is there twice, and they are counted.
@@ -536,6 +542,15 @@ package final class Simulation {
             fail("\(uncountedDoubles) spans were stored twice, \(counted) counted as possible")
         }
         if lostSpans > lostWithCrashes { fail("\(lostSpans) spans are lost, crashed nodes held \(lostWithCrashes)") }
+    }
+
+    /// Where nobody has come lately, the nodes together let through what they may.
+    private func judgeSharedRate() {
+        guard hasConverged, alive.allSatisfy({ now - $0.startedAt >= 12 * second }) else { return }
+        let total = alive.reduce(0) { $0 + $1.limit.rate($1.demand) }
+        let wanted = min(SimulatedLimit.goal, alive.reduce(0) { $0 + $1.demand })
+        isRateJudged = true
+        if abs(total - wanted) > 0.05 * wanted { fail("\(total) a second pass a shared limit, not \(wanted)") }
     }
 
     private func judge(_ id: TraceID, _ ids: [UInt64]) {

@@ -9,6 +9,7 @@ package struct SimulationTotals: CustomStringConvertible, Sendable {
     package private(set) var lateFromCustody = 0
     package private(set) var doubled = 0
     package private(set) var alarms = 0
+    package private(set) var ratesJudged = 0
     package private(set) var failures = 0
 
     package init() {}
@@ -24,6 +25,7 @@ package struct SimulationTotals: CustomStringConvertible, Sendable {
         lateFromCustody += simulation.lateFromCustody
         doubled += simulation.doubledSpans
         alarms += simulation.falseAlarms
+        if simulation.isRateJudged { ratesJudged += 1 }
         if !simulation.problems.isEmpty { failures += 1 }
     }
 
@@ -37,6 +39,7 @@ package struct SimulationTotals: CustomStringConvertible, Sendable {
         lateFromCustody += other.lateFromCustody
         doubled += other.doubled
         alarms += other.alarms
+        ratesJudged += other.ratesJudged
         failures += other.failures
     }
 
@@ -45,6 +48,7 @@ package struct SimulationTotals: CustomStringConvertible, Sendable {
     /// - Returns: what is wrong with the totals of a weather; nil if nothing is.
     package func problem(_ weather: Weather) -> String? {
         if spans < 100 * schedules { return "only \(spans) spans in \(schedules) schedules" }
+        if schedules >= 20, ratesJudged < schedules / 4 { return "only \(ratesJudged) shared rates were judged in \(schedules) schedules" }
         let share = Double(lateFromCustody) / Double(max(1, traces))
         let allowed = switch weather {
         case .orderly: 0.0
@@ -56,6 +60,6 @@ package struct SimulationTotals: CustomStringConvertible, Sendable {
 
     package var description: String {
         "\(schedules) schedules, \(traces) traces, \(spans) spans taken; lost \(lost) (\(heldByCrashed) were in crashed nodes), "
-            + "split traces \(split), traces with spans late from custody \(lateFromCustody), doubled spans \(doubled), live nodes taken for dead \(alarms), failures \(failures)"
+            + "split traces \(split), traces with spans late from custody \(lateFromCustody), doubled spans \(doubled), live nodes taken for dead \(alarms), shared rates judged \(ratesJudged), failures \(failures)"
     }
 }

@@ -41,6 +41,7 @@ struct ClusterPages: Sendable {
             ("phase", .text("\(ring.phase)")), ("agreed", .bool(seen.isAgreed)), ("imbalance", .number(ring.imbalance)),
             ("policy_hash", Self.hex(seen.policyHash)),
             ("members", .list(ring.members.map { Self.json($0, seen) })),
+            ("limits", .list(seen.limits.map { Self.json($0) })),
         ]
         if let traceID {
             members.append(
@@ -61,6 +62,18 @@ struct ClusterPages: Sendable {
             ("ring_version", hex(member.ringVersion)), ("policy_hash", hex(member.policyHash)),
             ("policies_differ", .bool(seen.differs(member))),
             ("silent_seconds", member.silence.map { .number(Double($0 / 1_000_000) / 1000) } ?? .null),
+        ])
+    }
+
+    private static func json(_ limit: ClusterDescription.Limit) -> JSONValue {
+        func rate(_ value: Double) -> JSONValue { .number((value * 10).rounded() / 10) }
+        return .object([
+            ("policy", .text(limit.path)), ("goal_per_second", rate(limit.goal)),
+            ("share", .number((limit.figures.share * 10_000).rounded() / 10_000)),
+            ("offered_per_second", rate(limit.figures.demand)), ("passed_per_second", rate(limit.figures.passed)),
+            ("nodes", .integer(limit.figures.nodes)),
+            ("cluster_offered_per_second", rate(limit.figures.totalDemand)),
+            ("cluster_passed_per_second", rate(limit.figures.totalPassed)),
         ])
     }
 

@@ -188,6 +188,21 @@ struct PolicyPages: Sendable {
         ]
         if let tokens = figures.tokens { members.append(("tokens", .number(rounded(tokens)))) }
         if let capacity = figures.capacity { members.append(("capacity", .number(rounded(capacity)))) }
+        let shared = state.shared
+        if !shared.isEmpty {
+            members.append((
+                "cluster",
+                .list(
+                    shared.map { part, limiter in
+                        .object([
+                            ("part", .text(part)), ("goal_per_second", .number(limiter.goal)),
+                            ("share", .number(rounded(limiter.share))),
+                            ("offered", .integer(Int(clamping: limiter.meter.offered))),
+                            ("consumed", .integer(Int(clamping: limiter.meter.consumed))),
+                        ])
+                    })
+            ))
+        }
         if let count = figures.keyCount {
             members.append(("key_count", .integer(count)))
             members.append((

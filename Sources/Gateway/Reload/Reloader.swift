@@ -91,7 +91,7 @@ actor Reloader {
         }
         let version = state.current.version + 1
         let number = UInt16(truncatingIfNeeded: version)
-        guard let (live, shadow) = NodePlanner.policySets(settings, version: number, problems, memory) else {
+        guard let (live, shadow) = NodePlanner.policySets(config, version: number, problems, memory) else {
             return refuse(problems, trigger)
         }
         let needsRestart = ConfigurationChanges.needingRestart(source.root, root, sampling: sampling)

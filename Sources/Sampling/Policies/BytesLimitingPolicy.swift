@@ -11,10 +11,11 @@ package struct BytesLimitingPolicy: SamplingPolicy {
         PolicySchema(
             "Keeps traces as long as their bytes fit into a rate per second.",
             fields: [
-                PolicyField("bytes_per_second", .integer, default: "0", "The rate, for the whole node."),
+                PolicyField("bytes_per_second", .integer, default: "0", "The rate, over all workers of a node."),
                 PolicyField(
                     "burst_capacity", .integer, default: "0",
                     "How many bytes may pass at once after a pause; 0 is twice the rate."),
+                .scope,
             ],
             notes: "A trace's bytes are its spans and, once per request, their resources and scopes, as protobuf. A trace larger than the burst capacity passes when the bucket is full, and later traces pay for it.")
     }
@@ -25,9 +26,10 @@ package struct BytesLimitingPolicy: SamplingPolicy {
         let rate = Int64(block.integer("bytes_per_second", default: 0))
         let burst = Int64(block.integer("burst_capacity", default: 0))
         let capacity = LimiterBlock.capacity(burst, rate)
+        let scope = builder.scope(&block, rate: (rate, "bytes_per_second"))
         LimiterBlock.warn(rate: rate, capacity: capacity, small: 64 << 10, "bytes", &block)
-        bucket = builder.state(Self.typeName, settings: "\(rate),\(capacity)") {
-            TokenBucket(rate: rate, capacity: capacity)
+        bucket = builder.state(Self.typeName, settings: LimiterBlock.settings("\(rate),\(capacity)", scope)) {
+            TokenBucket(rate: rate, capacity: capacity, scope: scope)
         }
         builder.predicates.needsEncodedSize = true
     }

@@ -13,7 +13,7 @@ package struct CompositePolicy: SamplingPolicy {
         PolicySchema(
             "Shares a number of spans per second among sub-policies.",
             fields: [
-                PolicyField("max_total_spans_per_second", .integer, default: "0", "What all sub-policies together may keep, for the whole node."),
+                PolicyField("max_total_spans_per_second", .integer, default: "0", "What all sub-policies together may keep, over all workers of a node."),
                 PolicyField("policy_order", .textList, default: "[]", "Accepted and ignored, as in the Collector: the order is that of `composite_sub_policy`."),
                 PolicyField("composite_sub_policy", .policyList, default: "[]", "The policies, asked in order; the first that keeps the trace is charged for it."),
                 PolicyField(
@@ -22,6 +22,7 @@ package struct CompositePolicy: SamplingPolicy {
                         PolicyField("policy", .text, "The sub-policy's name.", isRequired: true),
                         PolicyField("percent", .integer, default: "0", "Its part of the total; 0 is an equal part."),
                     ]), default: "[]", "The sub-policies' parts. One that is not named gets an equal part."),
+                .scope,
             ], notes: "A trace that its sub-policy has no room for is not kept; later sub-policies are not asked.")
     }
 
@@ -32,8 +33,13 @@ package struct CompositePolicy: SamplingPolicy {
         var allocation: Int64
     }
 
+    private enum Limits: Sendable {
+        case node(CompositeCounters)
+        case cluster(CompositeBuckets)
+    }
+
     private let subs: [Sub]
-    private let counters: CompositeCounters
+    private let limits: Limits
 
     package init?(_ block: inout ConfigReader, _ builder: inout PolicyBuilder) {
         let total = Int64(block.integer("max_total_spans_per_second", default: 0))
@@ -56,6 +62,7 @@ package struct CompositePolicy: SamplingPolicy {
                     name: sub.name, number: builder.compositeSubPolicy(sub.name), policy: sub.policy,
                     allocation: Int64(exactly: max(-9e18, min(9e18, allocation)).rounded(.towardZero)) ?? 0))
         }
+        let scope = builder.scope(&block, rate: (total, "max_total_spans_per_second"), limits: subs.count)
         if total <= 0 { block.warning("with a total of 0 nothing is kept", key: "max_total_spans_per_second") }
         if subs.isEmpty && !block.problems.hasErrors {
             block.warning("without sub-policies nothing is kept", key: "composite_sub_policy")
@@ -70,7 +77,15 @@ package struct CompositePolicy: SamplingPolicy {
         }
         let settings = "\(total);" + subs.map { "\($0.name)=\($0.allocation)" }.joined(separator: ",")
         let limits = subs.map { min($0.allocation, total) }
-        counters = builder.state(Self.typeName, settings: settings) { CompositeCounters(limits: limits) }
+        self.limits =
+            switch scope {
+            case .node: .node(builder.state(Self.typeName, settings: settings) { CompositeCounters(limits: limits) })
+            case .cluster:
+                .cluster(
+                    builder.state(Self.typeName, settings: LimiterBlock.settings(settings, scope)) {
+                        CompositeBuckets(zip(subs, limits).map { ($0.name, $1) })
+                    })
+            }
         self.subs = subs
     }
 
@@ -96,17 +111,21 @@ package struct CompositePolicy: SamplingPolicy {
 
     package var isStateful: Bool { true }
 
+    private func hasRoom(_ trace: borrowing TraceSummary, _ position: Int, _ context: borrowing DecisionContext) -> Bool {
+        switch limits {
+        case .node(let counters):
+            counters.take(
+                Int64(trace.spanCount), position, second: context.now / 1_000_000_000, isPreview: context.isPreview)
+        case .cluster(let buckets):
+            buckets.take(UInt64(trace.spanCount), position, now: context.now, isPreview: context.isPreview)
+        }
+    }
+
     package func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
         for position in subs.indices {
             switch subs[position].policy.decide(trace, &context) {
             case .sampled:
-                guard
-                    counters.take(
-                        Int64(trace.spanCount), position, second: context.now / 1_000_000_000,
-                        isPreview: context.isPreview)
-                else {
-                    return .notSampled
-                }
+                guard hasRoom(trace, position, context) else { return .notSampled }
                 context.compositeSubPolicy = subs[position].number
                 return .sampled
             case .dropped: return .dropped

@@ -13,7 +13,7 @@ package struct DynamicPolicy: SamplingPolicy {
         PolicySchema(
             "Keeps about so many spans per second, frequent kinds of traces thinly and rare ones whole.", origin: .tailgate,
             fields: [
-                PolicyField("spans_per_second", .integer, "The goal, for the whole node.", isRequired: true, minimum: 1),
+                PolicyField("spans_per_second", .integer, "The goal, over all workers of a node.", isRequired: true, minimum: 1),
                 PolicyField(
                     "keys", .textList,
                     "What tells kinds of traces apart: names of attributes of the root span or its resource; `span.name`, `span.kind` and `span.status` are the span's own fields.",
@@ -30,6 +30,7 @@ package struct DynamicPolicy: SamplingPolicy {
                     "max_keys", .integer, default: "500", "Kinds told apart; all others together count as one.", minimum: 1,
                     maximum: Double(DynamicRates.maximumKeys)),
                 PolicyField("hash_salt", .text, default: "\"\"", "As of `probabilistic`."),
+                .scope,
             ])
     }
 
@@ -48,6 +49,7 @@ package struct DynamicPolicy: SamplingPolicy {
         settings.initialShare = block.double("initial_percentage", default: 10, in: 0...100) / 100
         settings.rareInterval = block.duration("rare_interval", default: settings.rareInterval, in: 0...86_400_000_000_000)
         settings.keyLimit = block.integer("max_keys", default: settings.keyLimit, in: 1...DynamicRates.maximumKeys)
+        settings.scope = builder.scope(&block, rate: (Int64(settings.goalPerSecond), "spans_per_second"))
         let salt = block.string("hash_salt", default: "")
         let names = block.strings("keys")
         let fields = names.map(Self.field)
@@ -63,7 +65,7 @@ package struct DynamicPolicy: SamplingPolicy {
         }
         keyNumber = number
         hash = ProbabilisticPolicy(percentage: 100, salt: Array(salt.utf8))
-        rates = builder.state(Self.typeName, settings: "\(settings);\(names.joined(separator: "\u{0}"))") {
+        rates = builder.state(Self.typeName, settings: "\(settings.words);\(names.joined(separator: "\u{0}"))") {
             DynamicRates(settings)
         }
         builder.predicates.addNames(rates.names, toKey: number)

@@ -2,7 +2,7 @@ package import ConfigTree
 
 /// `rate_limiting`: keeps traces as long as their spans fit into a rate; a token bucket, see `TokenBucket`.
 ///
-/// The rate is the node's, over all its workers. Every trace that passes is paid for, also if another policy keeps it anyway.
+/// The rate is the node's, over all its workers, or the cluster's (`LimitScope`). Every trace that passes is paid for, also if another policy keeps it anyway.
 package struct RateLimitingPolicy: SamplingPolicy {
     package static let typeName = "rate_limiting"
 
@@ -10,10 +10,11 @@ package struct RateLimitingPolicy: SamplingPolicy {
         PolicySchema(
             "Keeps traces as long as their spans fit into a rate per second.",
             fields: [
-                PolicyField("spans_per_second", .integer, default: "0", "The rate, for the whole node."),
+                PolicyField("spans_per_second", .integer, default: "0", "The rate, over all workers of a node."),
                 PolicyField(
                     "burst_capacity", .integer, default: "0",
                     "How many spans may pass at once after a pause; 0 is twice the rate."),
+                .scope,
             ],
             notes: "A trace that passes is paid for even if another policy keeps it, too. A trace larger than the burst capacity passes when the bucket is full, and later traces pay for it.")
     }
@@ -24,9 +25,10 @@ package struct RateLimitingPolicy: SamplingPolicy {
         let rate = Int64(block.integer("spans_per_second", default: 0))
         let burst = Int64(block.integer("burst_capacity", default: 0))
         let capacity = LimiterBlock.capacity(burst, rate)
+        let scope = builder.scope(&block, rate: (rate, "spans_per_second"))
         LimiterBlock.warn(rate: rate, capacity: capacity, small: 100, "spans", &block)
-        bucket = builder.state(Self.typeName, settings: "\(rate),\(capacity)") {
-            TokenBucket(rate: rate, capacity: capacity)
+        bucket = builder.state(Self.typeName, settings: LimiterBlock.settings("\(rate),\(capacity)", scope)) {
+            TokenBucket(rate: rate, capacity: capacity, scope: scope)
         }
     }
 
@@ -44,6 +46,11 @@ enum LimiterBlock {
         if burst > 0 { return burst }
         let doubled = rate.multipliedReportingOverflow(by: 2)
         return doubled.overflow ? .max : max(0, doubled.partialValue)
+    }
+
+    /// What a policy's state is found again by.
+    static func settings(_ settings: String, _ scope: LimitScope) -> String {
+        scope == .node ? settings : "\(settings),\(scope)"
     }
 
     static func warn(rate: Int64, capacity: Int64, small: Int64, _ unit: String, _ block: inout ConfigReader) {

@@ -2,6 +2,7 @@ package import Cluster
 internal import Logging
 internal import NIOCore
 internal import OTLP
+internal import Sampling
 internal import Synchronization
 
 /// The node's part in the cluster, but for spans: drives `ClusterCore`, talks with peers about rings and health, and tells the
@@ -43,6 +44,8 @@ package final class ClusterDriver {
     /// Asks the resolver at once.
     private let resolveNow: @Sendable () -> Void
     private var lastResolverFailure: MemberResolverFailure?
+    /// As of the last tick of the core.
+    private var limits: [ClusterLimit] = []
 
     init(
         _ shared: ClusterShared, lanes: [LoopHandle<ClusterLane>], on eventLoop: any EventLoop, logger: Logger,
@@ -60,6 +63,8 @@ package final class ClusterDriver {
         core = ClusterCore(
             address: plan.address, incarnation: plan.incarnation, weight: plan.weight, settings: plan.settings, now: now)
         core.policyHash = plan.policyHash
+        // Already the first word to a peer says which limits this node has.
+        shareLimits(now)
     }
 
     private var now: Int64 { Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds) }
@@ -89,6 +94,7 @@ package final class ClusterDriver {
         nextTick = now + Self.coreInterval
         lastTick = now
         perform(core.tick(now: now))
+        shareLimits(now)
     }
 
     /// After a stop of the process the core has to learn of that first.
@@ -104,6 +110,19 @@ package final class ClusterDriver {
                 at: now, epoch: core.ringEpoch, decisionLimit: core.decisionLimit(now: now),
                 takesFromPeers: core.takesFromPeers(now: now), bounceCheck: core.bounceCheck, decidesEarly: core.isLeavingAlone(now: now),
                 isReady: core.isReady && activations.isEmpty, isDrained: isDrained))
+    }
+
+    // MARK: limits of the cluster
+
+    /// Tells the core what went through the limits of `scope: cluster`, and gives each its share of its rate.
+    private func shareLimits(_ now: Int64) {
+        // Let go first: a limiter that no policy uses any more must not live by being looked at.
+        limits = []
+        limits = shared.plan.policyStates.flatMap { $0.clusterLimits }
+        core.enter(limits.map(BudgetReading.init), now: now)
+        guard let shares = core.shares(limits.map(\.key), now: now) else { return }
+        for (limit, share) in zip(limits, shares) { limit.limiter.setShare(share, now: now) }
+        for states in shared.plan.policyStates { states.setFirstShare(core.budget.evenShare) }
     }
 
     // MARK: events
@@ -159,6 +178,7 @@ package final class ClusterDriver {
             case .activate(let ring, let epoch):
                 activations.append(Activation(ring: ring, epoch: epoch, isOrdered: core.isHandoffOrdered, waiting: lanes.count))
                 if activations.count == 1 { activate() }
+                shareLimits(now)
             case .connect(let peer):
                 for lane in lanes { lane.run { $0.reachable(peer, true) } }
             case .disconnect(let peer):
@@ -229,7 +249,7 @@ package final class ClusterDriver {
     // MARK: figures
 
     /// The cluster as this node sees it.
-    func describe() -> ClusterDescription { ClusterDescription(core, now: now) }
+    func describe() -> ClusterDescription { ClusterDescription(core, limits, now: now) }
 
     private func log(_ event: ClusterEvent) {
         switch event {
@@ -286,6 +306,13 @@ private final class GatheredReloads {
     }
 }
 
+extension BudgetReading {
+    fileprivate init(_ limit: ClusterLimit) {
+        let meter = limit.limiter.meter
+        self.init(id: limit.key, goal: limit.limiter.goal, offered: meter.offered, passed: meter.consumed)
+    }
+}
+
 /// The cluster as a node sees it, for the admin endpoint and the metrics.
 package struct ClusterDescription: Sendable {
     package var ring: HashRing?
@@ -295,10 +322,24 @@ package struct ClusterDescription: Sendable {
     package var isAgreed: Bool
     package var isReady: Bool
     package var policyHash: UInt64
+    /// Members that the resolver names, this node among them.
+    package var listedMembers: Int
+    /// Answers of the resolver since its last usable one.
+    package var resolverFailures: Int
     /// Spans that came for a trace that had been decided without them.
     package var splitSpans: [HoldEnd: Int] = [:]
+    package var limits: [Limit]
 
-    init(_ core: ClusterCore, now: Int64) {
+    /// A limit whose rate the cluster shares.
+    package struct Limit: Sendable {
+        /// The path of its policy.
+        package var path: String
+        /// Units per second that all nodes together may let through.
+        package var goal: Double
+        package var figures: BudgetFigures
+    }
+
+    init(_ core: ClusterCore, _ limits: [ClusterLimit], now: Int64) {
         ring = core.ring
         description = RingDescription(core, now: now)
         lifecycle = core.lifecycle
@@ -306,6 +347,11 @@ package struct ClusterDescription: Sendable {
         isAgreed = core.isAgreed
         isReady = core.isReady
         policyHash = core.policyHash
+        listedMembers = core.membership.list.count
+        resolverFailures = core.membership.resolverFailures
+        self.limits = limits.map {
+            Limit(path: $0.path, goal: $0.limiter.goal, figures: core.budget.figures($0.key, now: now))
+        }
         for end in HoldEnd.allCases { splitSpans[end] = core.inbound.splitSpans(end) }
     }
 }

@@ -8,6 +8,8 @@ internal import Telemetry
 struct AdoptedChunk: Sendable {
     var traces: [HandoffTrace]
     var decisions: [HandoffDecision]
+    /// Names of their policies, by the sender's numbers.
+    var policyNames: [UInt16: String]
     /// The traces' spans; nil if there are none.
     var request: ReceivedRequest?
 }
@@ -39,7 +41,10 @@ extension ClusterLane {
         guard handoff.isSweeping, let ring else { return }
         let now = now
         let before = worker.shard.bufferedSpans
-        let actions = sweep.advance(&worker.shard, &handoff, ring: ring, limit: Self.slice, now: now)
+        let names = worker.policies.book.names
+        let actions = sweep.advance(
+            &worker.shard, &handoff, ring: ring, limit: Self.slice, now: now,
+            policyName: { Int($0) < names.count ? names[Int($0)] : nil })
         worker.ledger.buffered -= before - worker.shard.bufferedSpans
         perform(actions)
         worker.reportMemory()
@@ -118,7 +123,8 @@ extension ClusterLane {
 
     private func unpack(_ chunk: HandoffChunk) -> AdoptedChunk {
         let request = chunk.payload.isEmpty ? nil : worker.received(chunk.payload)
-        return AdoptedChunk(traces: chunk.traces, decisions: chunk.decisions, request: request)
+        return AdoptedChunk(
+            traces: chunk.traces, decisions: chunk.decisions, policyNames: chunk.policyNames, request: request)
     }
 
     /// Brings a peer's chunk into the shards of this node. `done` is called when all of it is there.
@@ -152,7 +158,8 @@ extension ClusterLane {
 
     /// Takes this shard's part of a chunk. Returns its spans, and how many of them came after the decision on their trace.
     private func take(_ chunk: AdoptedChunk) -> (spans: Int, late: Int) {
-        worker.adopt(chunk.decisions, maximumAge: Int(settings.handoffDecisionAge / 1_000_000_000))
+        worker.adopt(
+            chunk.decisions, names: chunk.policyNames, maximumAge: Int(settings.handoffDecisionAge / 1_000_000_000))
         guard let request = chunk.request else { return (0, 0) }
         let result = worker.adopt(chunk.traces, request, grace: settings.handoffGrace)
         if hasForeign(request.index.records) { shared.noteForeignTraces() }

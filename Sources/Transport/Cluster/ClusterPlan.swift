@@ -2,6 +2,7 @@ package import Cluster
 package import Delivery
 package import NIOCore
 internal import OTLP
+package import Sampling
 internal import Synchronization
 
 /// What a node's part in the cluster is built from. Immutable, shared by all workers.
@@ -21,6 +22,8 @@ package struct ClusterPlan: Sendable {
     package var compression = Coding.identity
     /// The hash of the policies that the node starts with.
     package var policyHash: UInt64
+    /// Where the limits are whose rates the cluster shares (`scope: cluster`): of the policies, then of the shadow policies.
+    package var policyStates: [PolicyStates] = []
 
     package init(
         address: String, weight: UInt8, incarnation: UInt64, settings: ClusterSettings, workerCount: Int, policyHash: UInt64

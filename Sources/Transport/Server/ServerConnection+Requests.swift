@@ -225,6 +225,8 @@ extension ServerConnection {
         release(stream)
         guard let call = calls.removeValue(forKey: stream) else { return }
         lastActivity = server.worker.now
+        // A client may measure the line after every answer, as grpc's do.
+        pingStrikes = 0
         server.cells.add(server.metrics.streams, -1)
         if error != 0 {
             server.cells.add(server.metrics.streamsResetByClient)
@@ -232,7 +234,7 @@ extension ServerConnection {
         }
     }
 
-    /// PINGs at a rate that no keepalive needs end the connection, as gRPC servers do.
+    /// PINGs at a rate that no keepalive needs, with no call between them, end the connection, as gRPC servers do.
     private func countPing() {
         let now = server.worker.now
         let isTooSoon = lastPing != .min && now - lastPing < limits.minimumPingInterval

@@ -34,15 +34,19 @@ extension Worker {
     }
 
     /// Adopts the decisions of this shard's traces.
-    func adopt(_ decisions: [HandoffDecision], maximumAge: Int) {
+    ///
+    /// - Parameter names: of the policies, by the numbers that they have on the node that decided. A policy that this node has never
+    ///   had is forgotten; the decision holds.
+    func adopt(_ decisions: [HandoffDecision], names: [UInt16: String], maximumAge: Int) {
+        let known = policies.book.names
+        let numbers = names.compactMapValues { name in known.firstIndex(of: name).map { UInt16(truncatingIfNeeded: $0) } }
         let workers = UInt64(plan.workerCount)
         let now = now
         for handed in decisions where Int(handed.age) <= maximumAge {
             let hash = plan.hashKeys.hash(handed.traceID)
             guard Shard.number(of: hash, among: workers) == UInt64(number), let verdict = Verdict(rawValue: handed.verdict)
             else { continue }
-            // Policies have other numbers on other nodes.
-            let decision = Decision(verdict: verdict, policy: nil)
+            let decision = Decision(verdict: verdict, policy: handed.policy.flatMap { numbers[$0] })
             let metrics = plan.metrics.lanes
             switch shard.adopt(decision, of: handed.traceID, hash: hash, age: Int(handed.age), now: now) {
             case .remembered: if let metrics { cells.add(metrics.adoptedDecisions) }

@@ -102,6 +102,8 @@ package struct ClusterCore: Sendable {
     /// trace was whole on its owner before, so that what this node hands over of a trace is the oldest part of it. It may not
     /// while parts may be on several nodes, of which one that is not the oldest is due later than its trace.
     package private(set) var isHandoffOrdered = false
+    /// Members that fell silent without a word, and when: see `ClusterSettings.silencePatience`.
+    private var silentSince: [String: Int64] = [:]
     /// When the ring was put in force.
     private var activatedAt: Int64 = .min
 
@@ -197,6 +199,7 @@ package struct ClusterCore: Sendable {
         var limit = now
         if let since = agreement.holdsSince { limit = min(limit, since) }
         if let since = stoppedAt { limit = min(limit, since) }
+        for since in silentSince.values where now - since < settings.silencePatience { limit = min(limit, since) }
         guard let ring else { return limit }
         // Who owns nothing is handed nothing, and what it still finds goes to its owners.
         if !ring.contains(address), !isAlone { return min(limit, saturatingAdd(now, -settings.maximumHold)) }
@@ -260,6 +263,8 @@ package struct ClusterCore: Sendable {
         guard before != nil, status.address != address else { return [] }
         let isNews = membership.answered(status, now: now)
         if before?.isReachable == false {
+            // From now on it is waited for as any peer whose hand-off is not over.
+            silentSince[status.address] = nil
             actions.append(.connect(status.address))
             actions.append(.log(.peerReachable(status.address)))
         }
@@ -337,7 +342,12 @@ package struct ClusterCore: Sendable {
             actions.append(.log(.wasStopped(gap)))
         }
         if let since = stoppedAt, now - since >= settings.holdPatience { stoppedAt = nil }
-        for peer in membership.expire(now: now) { lost(peer, &actions) }
+        for peer in membership.expire(now: now) {
+            let isMember = ring?.contains(peer) == true && membership.peers[peer]?.status?.lifecycle == .serving
+            if isMember { silentSince[peer] = now }
+            lost(peer, &actions)
+        }
+        silentSince = silentSince.filter { now - $0.value < settings.silencePatience }
         membership.track(ring?.members ?? [], now: now)
         inbound.prune { membership.peers[$0] != nil }
         budget.prune { membership.peers[$0] != nil }

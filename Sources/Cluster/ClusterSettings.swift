@@ -37,6 +37,9 @@ package struct ClusterSettings: Sendable, Equatable {
     /// Decisions are held back for so long without any progress of what they wait for: a peer's hand-off, a ring that peers may
     /// have put in force, a first word after this process was stopped. While a peer's hand-off gets on, it is waited for.
     package var holdPatience: Int64 = 5 * Self.second
+    /// Decisions are held back for so long when a member falls silent without having said that it leaves: it may be cut off or
+    /// stopped, hold spans of the same traces, and be back in a moment.
+    package var silencePatience: Int64 = 5 * Self.second
     /// No trace is held back for longer than this after it was due, however hand-off gets on. What comes later for a trace
     /// decided so is counted as split by it (`InboundProgress.splitSpans`). Above `handoffTimeout`: a chunk that nobody takes
     /// is back by then.
@@ -52,6 +55,10 @@ package struct ClusterSettings: Sendable, Equatable {
     package var maximumHops: UInt8 = 2
     /// One attempt to hand a batch to its owner.
     package var forwardTimeout: Int64 = 2 * Self.second
+    /// Spans of clients are gathered for so long into one batch, unless none left within that time before them; 0: never.
+    package var forwardDelay: Int64 = 5 * Self.millisecond
+    /// A batch of so many bytes is gathered no further.
+    package var forwardBytes = 512 << 10
     /// Batches that wait for an answer of one peer, for each lane.
     package var maximumInFlight = 16
     /// Bytes of batches that a lane holds until their owners have taken them. Above it requests are refused.

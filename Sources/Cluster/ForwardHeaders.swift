@@ -22,12 +22,27 @@ package struct ForwardHeaders: Sendable, Equatable {
         self.ringVersion = ringVersion
     }
 
+    /// Hands out the fields, one after the other. Without text in between: every batch has them.
+    package func write(_ field: (_ name: String, _ value: [UInt8]) -> Void) {
+        var id: [UInt8] = []
+        id.reserveCapacity(40)
+        id.appendHexadecimal(batch.incarnation)
+        id.append(UInt8(ascii: "-"))
+        id.appendHexadecimal(UInt64(batch.lane))
+        id.append(UInt8(ascii: "-"))
+        id.appendHexadecimal(batch.sequence)
+        field(Self.batchName, id)
+        field(Self.hopName, Array(String(hop).utf8))
+        var version: [UInt8] = []
+        version.appendHexadecimal(ringVersion)
+        field(Self.ringName, version)
+    }
+
+    /// The same as text: for simulations and tests.
     package var fields: [(name: String, value: String)] {
-        let id = [batch.incarnation, UInt64(batch.lane), batch.sequence].map { String($0, radix: 16) }
-        return [
-            (Self.batchName, id.joined(separator: "-")), (Self.hopName, String(hop)),
-            (Self.ringName, String(ringVersion, radix: 16)),
-        ]
+        var fields: [(name: String, value: String)] = []
+        write { fields.append(($0, String(decoding: $1, as: UTF8.self))) }
+        return fields
     }
 
     /// Reads the values; missing or malformed ones are an error, since without them a batch could circle or be taken twice.
@@ -41,5 +56,18 @@ package struct ForwardHeaders: Sendable, Equatable {
         else { throw .invalid }
         self.init(
             batch: BatchID(incarnation: incarnation, lane: lane, sequence: sequence), hop: hops, ringVersion: version)
+    }
+}
+
+extension [UInt8] {
+    /// Without leading zeros, in lower case.
+    fileprivate mutating func appendHexadecimal(_ value: UInt64) {
+        var shift = Swift.max(4, 64 - value.leadingZeroBitCount)
+        shift = (shift + 3) / 4 * 4
+        while shift > 0 {
+            shift -= 4
+            let digit = UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 15
+            append(digit < 10 ? 48 + digit : 87 + digit)
+        }
     }
 }

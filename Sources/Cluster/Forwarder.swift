@@ -41,6 +41,11 @@ package struct ForwardingLedger: Sendable, Equatable {
 /// when it is unreachable the batch goes to another owner. If it was not dead but cut off, the spans are there twice
 /// (`ForwardingLedger.possiblyDuplicated`): losing them would be worse.
 ///
+/// **Requests share batches.** Of what clients send, one batch goes at once; what comes within `forwardDelay` after it is gathered
+/// by owner and goes when that time is over, or a batch is large enough, or the ring changes. So a lane sends 1 / `forwardDelay`
+/// batches a second to a peer however small its clients' requests are, and a node with little to do does not wait at all.
+/// Requests put one behind the other are one request (protobuf's merging), so gathering copies and nothing more.
+///
 /// Bounds: `custodyBytes` and `custodyBatches` for all batches, under way or waiting; `maximumInFlight` under way to a peer.
 package struct Forwarder: Sendable {
     package enum Action: Sendable, Equatable {
@@ -57,8 +62,8 @@ package struct Forwarder: Sendable {
         var peer: String
         var hop: UInt8
         var part: RequestPart
-        /// The request that waits for it; nil: in custody.
-        var token: UInt64?
+        /// What `part` consists of, in this order.
+        var pieces: [Piece]
         var createdAt: Int64
         /// While it is under way.
         var deadline: Int64?
@@ -66,6 +71,19 @@ package struct Forwarder: Sendable {
         var attempts = 0
         /// An attempt had no answer: its peer may hold the spans.
         var isUncertain = false
+
+        /// Spans that no request waits for any more.
+        var custodySpans: Int { pieces.reduce(0) { $0 + ($1.token == nil ? $1.spans : 0) } }
+        /// The requests that wait for it.
+        var tokens: [UInt64] { pieces.compactMap(\.token) }
+    }
+
+    /// One request's share of a batch.
+    private struct Piece: Sendable {
+        /// The request that waits for it; nil: in custody.
+        var token: UInt64?
+        var spans: Int
+        var bytes: Int
     }
 
     private struct Request: Sendable {
@@ -88,6 +106,10 @@ package struct Forwarder: Sendable {
     private var requests: [UInt64: Request] = [:]
     private var unreachable: Set<String> = []
     private var nextSequence: UInt64 = 1
+    /// By peer: the batch that is not sent yet and takes more.
+    private var gathering: [String: UInt64] = [:]
+    /// What clients send is gathered until then.
+    private var gatherUntil: Int64 = .min
     private var parter = RequestParter()
 
     package private(set) var ledger = ForwardingLedger()
@@ -122,6 +144,16 @@ package struct Forwarder: Sendable {
         }
     }
 
+    /// When `sendGathered` should be called next, or nil. To be asked after `submit`.
+    package func nextGathered(after now: Int64) -> Int64? {
+        var earliest: Int64?
+        for number in gathering.values {
+            guard let due = batches[number]?.nextAttempt, due > now else { continue }
+            earliest = min(earliest ?? .max, due)
+        }
+        return earliest
+    }
+
     // MARK: events
 
     /// Sends the parts of a request off. Room was seen by `hasRoom`.
@@ -137,12 +169,18 @@ package struct Forwarder: Sendable {
         var actions: [Action] = []
         var request = Request(open: [], isHeld: localSpansHeld)
         for (owner, part) in parts {
-            let number = add(part, to: owner, hop: hop &+ 1, token: token, now: now)
-            request.open.insert(number)
+            request.open.insert(gather(part, to: owner, hop: hop &+ 1, token: token, now: now))
         }
         requests[token] = request
-        for number in request.open.sorted() { attempt(number, now, &actions) }
+        for number in request.open.sorted() where isReady(number, now) { attempt(number, now, &actions) }
         settle(token, &actions)
+        return actions
+    }
+
+    /// Sends what was gathered long enough.
+    package mutating func sendGathered(now: Int64) -> [Action] {
+        var actions: [Action] = []
+        for number in gathering.values.sorted() where isReady(number, now) { attempt(number, now, &actions) }
         return actions
     }
 
@@ -181,8 +219,10 @@ package struct Forwarder: Sendable {
 
     /// Another ring is in force: what waits goes to its new owner.
     package mutating func ringChanged(_ ring: HashRing, now: Int64) -> [Action] {
-        self.ring = ring
         var actions: [Action] = []
+        // They were cut by the ring that was, and say so.
+        for number in gathering.values.sorted() { attempt(number, now, &actions) }
+        self.ring = ring
         for number in order where batches[number]?.deadline == nil { reroute(number, now, &actions) }
         pump(now, &actions)
         return actions
@@ -212,11 +252,44 @@ package struct Forwarder: Sendable {
 
     // MARK: batches
 
+    /// Puts a part of a request into a batch that has not left, or into a new one.
+    private mutating func gather(_ part: RequestPart, to peer: String, hop: UInt8, token: UInt64, now: Int64) -> UInt64 {
+        let gathers = settings.forwardDelay > 0 && hop == 1
+        if gathers, let number = gathering[peer], batches[number] != nil {
+            batches[number]?.part.payload += part.payload
+            batches[number]?.part.spans += part.spans
+            batches[number]?.pieces.append(Piece(token: token, spans: part.spans, bytes: part.payload.count))
+            heldBytes += part.payload.count
+            closeIfFull(number, now)
+            return number
+        }
+        let number = add(part, to: peer, hop: hop, token: token, now: now)
+        if gathers {
+            batches[number]?.nextAttempt = max(now, gatherUntil)
+            gathering[peer] = number
+            closeIfFull(number, now)
+        }
+        return number
+    }
+
+    private mutating func closeIfFull(_ number: UInt64, _ now: Int64) {
+        guard let batch = batches[number], batch.part.payload.count >= settings.forwardBytes else { return }
+        gathering[batch.peer] = nil
+        batches[number]?.nextAttempt = now
+    }
+
+    /// Whether nothing is won by waiting any longer.
+    private func isReady(_ number: UInt64, _ now: Int64) -> Bool {
+        guard let batch = batches[number] else { return false }
+        return batch.nextAttempt <= now || unreachable.contains(batch.peer)
+    }
+
     private mutating func add(_ part: RequestPart, to peer: String, hop: UInt8, token: UInt64?, now: Int64) -> UInt64 {
         let number = nextSequence
         nextSequence += 1
+        let piece = Piece(token: token, spans: part.spans, bytes: part.payload.count)
         batches[number] = Batch(
-            peer: peer, hop: hop, part: part, token: token, createdAt: now, nextAttempt: now)
+            peer: peer, hop: hop, part: part, pieces: [piece], createdAt: now, nextAttempt: now)
         order.append(number)
         heldBytes += part.payload.count
         return number
@@ -224,10 +297,35 @@ package struct Forwarder: Sendable {
 
     private mutating func remove(_ number: UInt64) -> Batch? {
         guard let batch = batches.removeValue(forKey: number) else { return nil }
+        if gathering[batch.peer] == number { gathering[batch.peer] = nil }
         heldBytes -= batch.part.payload.count
         if batch.deadline != nil { land(batch.peer) }
         if let position = order.firstIndex(of: number) { order.remove(at: position) }
         return batch
+    }
+
+    /// Takes a refused request's share out of a batch. Nobody can hold it (`Batch.isUncertain`), so what is left may keep its id.
+    private mutating func drop(_ token: UInt64, from number: UInt64) {
+        guard var batch = batches[number] else { return }
+        guard batch.pieces.contains(where: { $0.token != token }) else {
+            _ = remove(number)
+            return
+        }
+        let whole = batch.part
+        let pieces = batch.pieces
+        batch.part = RequestPart(payload: [], spans: 0)
+        batch.pieces = []
+        var start = 0
+        for piece in pieces {
+            if piece.token != token {
+                batch.part.payload += whole.payload[start..<start + piece.bytes]
+                batch.part.spans += piece.spans
+                batch.pieces.append(piece)
+            }
+            start += piece.bytes
+        }
+        heldBytes -= whole.payload.count - batch.part.payload.count
+        batches[number] = batch
     }
 
     private mutating func land(_ peer: String) {
@@ -246,11 +344,14 @@ package struct Forwarder: Sendable {
     private mutating func attempt(_ number: UInt64, _ now: Int64, _ actions: inout [Action]) {
         guard var batch = batches[number], batch.deadline == nil else { return }
         if unreachable.contains(batch.peer) {
+            if gathering[batch.peer] == number { gathering[batch.peer] = nil }
             complete(number, .notSent, now, &actions)
             return
         }
         guard inFlight[batch.peer] ?? 0 < settings.maximumInFlight else { return }
         inFlight[batch.peer, default: 0] += 1
+        if gathering[batch.peer] == number { gathering[batch.peer] = nil }
+        if batch.attempts == 0 && batch.hop == 1 { gatherUntil = max(gatherUntil, now + settings.forwardDelay) }
         batch.deadline = now + settings.forwardTimeout
         batch.attempts += 1
         batches[number] = batch
@@ -270,18 +371,16 @@ package struct Forwarder: Sendable {
         case .taken:
             batches[number] = batch
             _ = remove(number)
-            if batch.token == nil {
-                custodySpans -= batch.part.spans
-            } else {
-                ledger.accepted += batch.part.spans
-            }
+            let inCustody = batch.custodySpans
+            custodySpans -= inCustody
+            ledger.accepted += batch.part.spans - inCustody
             ledger.forwarded += batch.part.spans
-            if let token = batch.token { finish(number, of: token, isHeld: true, &actions) }
+            for token in batch.tokens { finish(number, of: token, isHeld: true, &actions) }
         case .refused(let retryAfter):
             batch.nextAttempt = now + max(min(retryAfter, settings.retryMaximum), backoff(batch.attempts))
             batches[number] = batch
-            if let token = batch.token, let wish = requests[token]?.retryAfter {
-                requests[token]?.retryAfter = max(wish, retryAfter)
+            for token in batch.tokens {
+                if let wish = requests[token]?.retryAfter { requests[token]?.retryAfter = max(wish, retryAfter) }
             }
             giveUp(number, &actions)
             reroute(number, now, &actions)
@@ -313,11 +412,13 @@ package struct Forwarder: Sendable {
         min(settings.retryMaximum, settings.retryInitial << Int64(min(max(attempts - 1, 0), 16)))
     }
 
-    /// The first attempt failed: the request does not wait for this batch any longer.
+    /// The first attempt failed: the requests do not wait for this batch any longer.
     private mutating func giveUp(_ number: UInt64, _ actions: inout [Action]) {
-        guard let batch = batches[number], let token = batch.token else { return }
-        if batch.isUncertain { requests[token]?.isHeld = true }
-        settle(token, &actions)
+        guard let batch = batches[number] else { return }
+        for token in batch.tokens {
+            if batch.isUncertain { requests[token]?.isHeld = true }
+            settle(token, &actions)
+        }
     }
 
     private mutating func finish(_ number: UInt64, of token: UInt64, isHeld: Bool, _ actions: inout [Action]) {
@@ -336,16 +437,20 @@ package struct Forwarder: Sendable {
         }
         requests[token] = nil
         if request.isHeld || request.open.isEmpty {
-            for number in request.open.sorted() {
-                guard let spans = batches[number]?.part.spans else { continue }
-                batches[number]?.token = nil
-                custodySpans += spans
-                ledger.accepted += spans
-            }
+            for number in request.open { takeCustody(of: token, in: number) }
             actions.append(.answer(token: token, refusedFor: nil))
         } else {
-            for number in request.open.sorted() { _ = remove(number) }
+            for number in request.open { drop(token, from: number) }
             actions.append(.answer(token: token, refusedFor: request.retryAfter))
+        }
+    }
+
+    private mutating func takeCustody(of token: UInt64, in number: UInt64) {
+        guard let pieces = batches[number]?.pieces else { return }
+        for (position, piece) in pieces.enumerated() where piece.token == token {
+            batches[number]?.pieces[position].token = nil
+            custodySpans += piece.spans
+            ledger.accepted += piece.spans
         }
     }
 
@@ -355,7 +460,7 @@ package struct Forwarder: Sendable {
     private mutating func reroute(_ number: UInt64, _ now: Int64, _ actions: inout [Action]) {
         guard let ring, let batch = batches[number], batch.deadline == nil else { return }
         // A request that still waits is answered by its own rules first.
-        if let token = batch.token, requests[token]?.isHeld != true { return }
+        if batch.tokens.contains(where: { requests[$0]?.isHeld != true }) { return }
         if batch.isUncertain && !unreachable.contains(batch.peer) { return }
         var index = RequestIndex()
         let walker = RequestWalker(keys: HashKeys(0, 0), checksNested: false)
@@ -366,6 +471,11 @@ package struct Forwarder: Sendable {
         let all = index
         let cut = parter.cut(body: batch.part.payload.span, index: &index, ring: ring, own: own)
         if cut.localSpans == 0 && cut.parts.count == 1 && ring.members[cut.parts[0].member].address == batch.peer { return }
+        guard batch.pieces.count == 1 else {
+            for single in split(number) { reroute(single, now, &actions) }
+            return
+        }
+        let token = batch.pieces[0].token
         if batch.isUncertain { ledger.possiblyDuplicated += batch.part.spans }
         _ = remove(number)
         if cut.localSpans > 0 {
@@ -373,43 +483,63 @@ package struct Forwarder: Sendable {
             if cut.parts.isEmpty {
                 part = batch.part
             } else {
-                var stitcher = RequestStitcher(body: batch.part.payload.span, index: all)
-                for position in all.records.indices where ring.owner(of: all.records[position].traceID) == own {
-                    stitcher.append(position)
-                }
-                part = RequestPart(payload: stitcher.finish(), spans: cut.localSpans)
+                let positions = all.records.indices.lazy.filter { ring.owner(of: all.records[$0].traceID) == own }
+                    .map { UInt32(truncatingIfNeeded: $0) }
+                var stitcher = RequestStitcher()
+                let payload = stitcher.stitch(batch.part.payload.span, all, Array(positions), 0..<cut.localSpans)
+                part = RequestPart(payload: payload, spans: cut.localSpans)
             }
-            keep(part, inCustody: batch.token == nil, &actions)
+            keep(part, inCustody: token == nil ? part.spans : 0, &actions)
         }
         var added: [UInt64] = []
         for (member, part) in cut.parts {
-            let next = add(part, to: ring.members[member].address, hop: batch.hop, token: batch.token, now: now)
+            let next = add(part, to: ring.members[member].address, hop: batch.hop, token: token, now: now)
             batches[next]?.createdAt = batch.createdAt
             added.append(next)
         }
-        if let token = batch.token {
+        if let token {
             requests[token]?.open.remove(number)
             for next in added { requests[token]?.open.insert(next) }
             if cut.localSpans > 0 { requests[token]?.isHeld = true }
         }
         for next in added { attempt(next, now, &actions) }
-        if let token = batch.token { settle(token, &actions) }
+        if let token { settle(token, &actions) }
+    }
+
+    /// Makes a batch of each request's share, since their ways part. Returns their numbers.
+    private mutating func split(_ number: UInt64) -> [UInt64] {
+        guard let batch = remove(number) else { return [] }
+        if batch.isUncertain { ledger.possiblyDuplicated += batch.part.spans }
+        var singles: [UInt64] = []
+        var start = 0
+        for piece in batch.pieces {
+            let payload = Array(batch.part.payload[start..<start + piece.bytes])
+            start += piece.bytes
+            let part = RequestPart(payload: payload, spans: piece.spans)
+            let single = add(part, to: batch.peer, hop: batch.hop, token: piece.token, now: batch.createdAt)
+            batches[single]?.nextAttempt = batch.nextAttempt
+            batches[single]?.attempts = batch.attempts
+            if let token = piece.token {
+                requests[token]?.open.remove(number)
+                requests[token]?.open.insert(single)
+            }
+            singles.append(single)
+        }
+        return singles
     }
 
     /// This node decides on the spans itself.
     private mutating func keep(_ number: UInt64, _ actions: inout [Action]) {
         guard let batch = remove(number) else { return }
         if batch.isUncertain || batch.deadline != nil { ledger.possiblyDuplicated += batch.part.spans }
-        keep(batch.part, inCustody: batch.token == nil, &actions)
-        if let token = batch.token { finish(number, of: token, isHeld: true, &actions) }
+        keep(batch.part, inCustody: batch.custodySpans, &actions)
+        for token in batch.tokens { finish(number, of: token, isHeld: true, &actions) }
     }
 
-    private mutating func keep(_ part: RequestPart, inCustody: Bool, _ actions: inout [Action]) {
-        if inCustody {
-            custodySpans -= part.spans
-        } else {
-            ledger.accepted += part.spans
-        }
+    /// - Parameter inCustody: spans of it that no request waits for.
+    private mutating func keep(_ part: RequestPart, inCustody: Int, _ actions: inout [Action]) {
+        custodySpans -= inCustody
+        ledger.accepted += part.spans - inCustody
         ledger.kept += part.spans
         actions.append(.keep(part))
     }

@@ -81,7 +81,7 @@ package struct HandoffSender: Sendable {
         self.lane = lane
         self.laneCount = laneCount
         self.settings = settings
-        tokens = Double(settings.handoffBandwidth) / 10
+        tokens = Double(settings.handoffBandwidth) / 50
         tokensAt = now
     }
 
@@ -96,11 +96,15 @@ package struct HandoffSender: Sendable {
         max(decisionLimit, saturatingAdd(now, -settings.maximumHold))
     }
 
+    /// Bytes that go at once: 20 ms worth, and at least a chunk. Whatever goes at once, clients' requests wait for.
+    private static func burst(_ settings: ClusterSettings) -> Double {
+        max(Double(settings.handoffBandwidth) / 50, Double(settings.handoffChunkBytes))
+    }
+
     /// Bytes that may be put into chunks now; 0: wait. - Complexity: O(1).
     package mutating func allowance(now: Int64) -> Int {
         let rate = Double(max(1, settings.handoffBandwidth))
-        // A tenth of a second's worth at once, and at least a chunk.
-        let most = max(rate / 10, Double(settings.handoffChunkBytes))
+        let most = Self.burst(settings)
         tokens = min(most, tokens + Double(max(0, now - tokensAt)) * rate / 1e9)
         tokensAt = max(now, tokensAt)
         guard isSweeping else { return 0 }

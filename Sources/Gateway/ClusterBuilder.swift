@@ -27,6 +27,7 @@ enum ClusterBuilder {
     /// What a lane has to keep: bounds of the node are divided among the workers.
     private static func settings(_ config: ClusterConfig, workers: Int) -> ClusterSettings {
         var settings = ClusterSettings()
+        settings.forwardDelay = config.forwardDelay
         settings.handoffBandwidth = max(1 << 18, config.handoffBandwidth / workers)
         return settings
     }

@@ -49,6 +49,11 @@ package struct HTTP2Headers: Sendable {
         entries[entries.count - 1].isSecret = isSecret
     }
 
+    /// Appends an ASCII field whose value was made as bytes. Not generic, so that it is compiled for just this.
+    package mutating func append(_ name: String, bytes value: [UInt8]) {
+        append(name: name.utf8, value: value)
+    }
+
     package func name(at index: Int) -> ArraySlice<UInt8> {
         let entry = entries[index]
         return storage[Int(entry.start)..<Int(entry.start + entry.nameLength)]

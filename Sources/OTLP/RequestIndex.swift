@@ -100,29 +100,54 @@ package struct RequestIndex: Sendable {
         rejected.add(reason, spans: before - self.records.count)
     }
 
-    /// Forgets the records at whose positions `isKept` says no, with what was found of them: they are somebody else's.
+    /// Forgets the records at whose positions `isKept` says no, with what was found of them.
     ///
     /// Call before predicates are evaluated.
     /// - Complexity: O(spans + hits).
     package mutating func keep(where isKept: (Int) -> Bool) {
-        var kept: [SpanRecord] = []
-        var keptHits: [AttributeHit] = []
+        var kept: [UInt32] = []
         kept.reserveCapacity(records.count)
-        var hit = 0
-        for position in records.indices {
-            let isKept = isKept(position)
-            while hit < spanHits.count && Int(spanHits[hit].record) == position {
-                if isKept {
-                    var moved = spanHits[hit]
-                    moved.record = UInt32(truncatingIfNeeded: kept.count)
-                    keptHits.append(moved)
-                }
-                hit += 1
-            }
-            if isKept { kept.append(records[position]) } else { spanBytes -= Int(records[position].length) }
+        for position in records.indices where isKept(position) { kept.append(UInt32(truncatingIfNeeded: position)) }
+        keep(kept.span)
+    }
+
+    /// Forgets all records but those at these positions, which ascend, with what was found of them: they are somebody else's.
+    ///
+    /// Call before predicates are evaluated.
+    /// - Complexity: O(spans + hits).
+    package mutating func keep(_ positions: Span<UInt32>) {
+        spanBytes = Self.gather(positions, &records)
+        if !spanHits.isEmpty { Self.gather(positions, &spanHits) }
+    }
+
+    /// Returns the bytes of the records that stay.
+    private static func gather(_ positions: Span<UInt32>, _ records: inout [SpanRecord]) -> Int {
+        var bytes = 0
+        var kept = records.mutableSpan
+        for place in positions.indices {
+            let record = kept[Int(positions[place])]
+            bytes &+= Int(record.length)
+            kept[place] = record
         }
-        records = kept
-        spanHits = keptHits
+        records.removeLast(records.count - positions.count)
+        return bytes
+    }
+
+    private static func gather(_ positions: Span<UInt32>, _ hits: inout [AttributeHit]) {
+        var keptCount = 0
+        var next = 0
+        var kept = hits.mutableSpan
+        for place in positions.indices {
+            while next < kept.count && kept[next].record <= positions[place] {
+                var hit = kept[next]
+                next &+= 1
+                guard hit.record == positions[place] else { continue }
+                hit.record = UInt32(truncatingIfNeeded: place)
+                kept[keptCount] = hit
+                keptCount &+= 1
+            }
+        }
+        hits.removeLast(hits.count - keptCount)
     }
 
     /// Forgets the records that another walk of the same body, or what was left of it, does not have. Call before predicates are

@@ -54,11 +54,12 @@ package final class HTTP2Pump {
 
     /// The next frames of a session, or nil when it has nothing to say.
     ///
+    /// - Parameter expected: how many bytes of bodies wait in it, so that the buffer need not grow step by step.
     /// - Throws: when the session is beyond use.
     package static func frames(
-        _ session: inout HTTP2Session, _ allocator: ByteBufferAllocator
+        _ session: inout HTTP2Session, _ allocator: ByteBufferAllocator, expected: Int = 0
     ) throws(HTTP2SessionError) -> ByteBuffer? {
-        var buffer = allocator.buffer(capacity: 1024)
+        var buffer = allocator.buffer(capacity: 1024 + min(expected + expected >> 8, writeBytes))
         let count = try session.output(limit: writeBytes) { frame in _ = buffer.writeBytes(frame) }
         return count == 0 ? nil : buffer
     }

@@ -7,7 +7,10 @@ final class SmallCluster {
     var cores: [String: ClusterCore] = [:]
     var actions: [String: [ClusterAction]] = [:]
     var now: Int64 = 0
+    /// Whose connections are refused.
     var cut: Set<String> = []
+    /// Whose messages get lost, both ways.
+    var silent: Set<String> = []
 
     func start(_ address: String, list: [String], partial: Bool = false) {
         cores[address] = ClusterCore(address: address, incarnation: UInt64(cores.count + 1), slotBits: 6, now: now)
@@ -31,7 +34,7 @@ final class SmallCluster {
     }
 
     private func exchange(_ address: String, _ peer: String) {
-        guard let question = cores[address]?.status(now: now) else { return }
+        guard let question = cores[address]?.status(now: now), !silent.contains(address), !silent.contains(peer) else { return }
         guard !cut.contains(address), !cut.contains(peer), cores[peer] != nil else {
             run(address) { $0.failed(peer, now: now) }
             return
@@ -204,6 +207,28 @@ final class SmallCluster {
         cluster.pass(second)
         #expect(cluster.cores["c"]?.takesFromPeers(now: cluster.now) == true)
         #expect(cluster.members("c") == ["a", "b", "c"])
+    }
+
+    /// Who falls silent may be back in a moment with spans of the same traces; whose connections are refused is dead.
+    @Test(arguments: [true, false]) func decisionsWaitForAWhileForAMemberThatFallsSilent(isSilent: Bool) throws {
+        let cluster = Self.three()
+        let fell = cluster.now
+        if isSilent { cluster.silent = ["c"] } else { cluster.cut = ["c"] }
+        cluster.pass(4 * second)
+        #expect(cluster.members("a") == ["a", "b"])
+        cluster.handOver()
+        if isSilent {
+            // Since it was found silent, no earlier: what was due before has been decided.
+            let limit = cluster.limit("a", at: cluster.now)
+            #expect(limit >= fell + second && limit <= fell + 2500 * millisecond)
+            // Both sides wait.
+            #expect(cluster.limit("c", at: cluster.now) <= fell + 2500 * millisecond)
+        } else {
+            #expect(cluster.limit("a", at: cluster.now) == cluster.now)
+        }
+        // Not for long.
+        cluster.pass(4 * second)
+        #expect(cluster.limit("a", at: cluster.now) == cluster.now)
     }
 
     @Test func foreignTracesCauseANewSweepOnceRingsAgree() {

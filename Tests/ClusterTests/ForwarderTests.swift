@@ -15,6 +15,7 @@ import Testing
 
         init(_ change: (inout ClusterSettings) -> Void = { _ in }) {
             var settings = ClusterSettings()
+            settings.forwardDelay = 0
             change(&settings)
             ring = ClusterTests.ring("a:1", "b:1", "c:1")
             forwarder = Forwarder(address: "a:1", incarnation: 9, lane: 0, settings: settings)

@@ -188,6 +188,11 @@ struct SeededGenerator: RandomNumberGenerator {
         #expect(fields.map(\.name) == ["tailgate-batch", "tailgate-hop", "tailgate-ring"])
         #expect(fields[0].value == "ffffffffffffffff-7-1000")
         #expect(try ForwardHeaders(batch: fields[0].value, hop: fields[1].value, ring: fields[2].value) == headers)
+        for number in [0, 1, 15, 16, 0xabc_def0, 1 << 63] as [UInt64] {
+            let fields = ForwardHeaders(batch: BatchID(incarnation: number, lane: 0, sequence: 9), hop: 1, ringVersion: number).fields
+            #expect(fields[0].value == "\(String(number, radix: 16))-0-9")
+            #expect(fields[2].value == String(number, radix: 16))
+        }
     }
 
     @Test(arguments: [

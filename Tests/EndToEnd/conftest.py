@@ -54,11 +54,11 @@ def gateway(tmp_path):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """Makes clusters of nodes; none outlives the test."""
+    """Makes clusters: `with cluster([backend, ...], 3, resolver="file") as nodes:`. None outlives the test."""
     made = []
 
     def make(exporters, *arguments, **options):
-        made.append(Cluster(tmp_path, exporters, *arguments, **options))
+        made.append(Cluster(tmp_path / f"cluster{len(made)}", exporters, *arguments, **options))
         return made[-1]
 
     yield make

@@ -1,10 +1,6 @@
-"""Nodes that form a cluster: every trace comes out whole, through every change."""
+"""Nodes that form a cluster: what they are to clients and to each other while nothing changes."""
 
 import json
-import random
-import signal
-import threading
-import time
 import urllib.request
 
 import grpc
@@ -14,7 +10,6 @@ import yaml
 from harness import spans
 from harness.certificates import Authority
 from harness.clients import RawClient
-from harness.ports import free_port
 from harness.traffic import Load, sink
 from harness.wait import until
 
@@ -90,244 +85,6 @@ def test_under_load(cluster):
         check_whole(store.stop(), reports)
 
 
-class Clients:
-    """Clients that send traces, each in two halves through two nodes, and go to another node when one refuses or leaves."""
-
-    def __init__(self, cluster, rng, count=3, size=8, through=None):
-        self.cluster, self.size, self.through = cluster, size, through
-        self.acknowledged, self.refused = [], 0
-        # Sent again though a node that died may have had them.
-        self.repeated = set()
-        self.stopping = threading.Event()
-        self.lock = threading.Lock()
-        self.threads = [threading.Thread(target=self.run, args=(rng.getrandbits(64),)) for _ in range(count)]
-
-    def run(self, seed):
-        rng = random.Random(seed)
-        while not self.stopping.is_set():
-            traces = [spans.trace(rng, self.size) for _ in range(20)]
-            for half in (slice(0, self.size // 2), slice(self.size // 2, None)):
-                self.send(rng, [span for trace in traces for span in trace[half]])
-
-    def send(self, rng, part):
-        """Until somebody takes it: a client that gives up would leave half a trace behind."""
-        request = spans.request(part)
-        for _ in range(300):
-            node = rng.choice([self.cluster.nodes[n] for n in self.through] if self.through else self.cluster.running)
-            with RawClient(node.port) as client:
-                outcome = client.export(request, timeout=5)
-            if outcome.ok:
-                with self.lock:
-                    self.acknowledged += part
-                return
-            with self.lock:
-                self.refused += 1
-                if "ocket closed" in (outcome.message or "") or "reset" in (outcome.message or ""):
-                    self.repeated |= {(s.trace_id, s.span_id) for s in part}
-            # Only what a node is sure not to have may be sent again without making doubles.
-            assert outcome.code == grpc.StatusCode.UNAVAILABLE, outcome
-            time.sleep(0.1)
-        raise AssertionError("nobody takes spans")
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
-
-
-def check_store(store, clients):
-    """Every acknowledged span arrived once, and every trace in one request."""
-    sent = {(s.trace_id, s.span_id) for s in clients.acknowledged}
-    assert sent
-    got = store.spans()
-    assert {(s.trace_id, s.span_id) for s in got} == sent
-    assert len(got) == len(sent), "spans came twice"
-    homes = {}
-    for number, request in enumerate(store.requests()):
-        for rs in request.message.resource_spans:
-            for ss in rs.scope_spans:
-                for span in ss.spans:
-                    homes.setdefault(span.trace_id, set()).add(number)
-    split = [trace.hex() for trace, where in homes.items() if len(where) > 1]
-    assert not split, f"{len(split)} of {len(homes)} traces are split"
-
-
-def test_rolling_restart(cluster, backend, rng):
-    """Each of three nodes leaves and comes back while clients send halves of traces to all of them."""
-    store = backend()
-    with cluster([store]) as nodes:
-        nodes.start()
-        nodes.wait_for_ring(0, 1, 2)
-        with Clients(nodes, rng) as clients:
-            for number in range(3):
-                time.sleep(1.5)
-                leaving = nodes.nodes[number]
-                leaving.signal()
-                assert leaving.wait(40) == 0, leaving.log()[-3000:]
-                assert "decided here" not in leaving.log()
-                others = [n for n in range(3) if n != number]
-                nodes.wait_for_ring(*others)
-                nodes.start(number)
-                nodes.wait_for_ring(0, 1, 2)
-            time.sleep(1)
-        ledgers = nodes.settle()
-        assert all(d["lost"] == 0 for ledger in ledgers for d in ledger["destinations"].values())
-        check_store(store, clients)
-
-
-def test_from_three_to_five_to_two(cluster, backend, rng):
-    """Nodes join and leave the member list, a file; those that are taken out of it go on and hand over what they have."""
-    store = backend()
-    with cluster([store], 5, resolver="file") as nodes:
-        nodes.write_members(0, 1, 2)
-        nodes.start(0, 1, 2)
-        nodes.wait_for_ring(0, 1, 2)
-        with Clients(nodes, rng) as clients:
-            time.sleep(1.5)
-            for number in (3, 4):
-                nodes.make(number).launch()
-            nodes.write_members(0, 1, 2, 3, 4)
-            nodes.wait_for_ring(0, 1, 2, 3, 4)
-            time.sleep(1.5)
-            nodes.write_members(3, 4)
-            nodes.wait_for_ring(3, 4)
-            until(lambda: all(n.ledger()["held"] == 0 for n in nodes.running), 20, "all is handed over")
-            time.sleep(1.5)
-        ledgers = nodes.settle()
-        assert totals(ledgers, "handed_off") > 0
-        figures = [node.metrics() for node in nodes.running]
-        for name in ("handed_off", "adopted"):
-            assert sum(f.value(f"tailgate_cluster_{name}_traces") for f in figures) > 0
-        check_store(store, clients)
-
-
-def test_late_spans_say_which_policy_decided(cluster, backend, rng):
-    """A decision moves to the new owner of its trace with the name of the policy that made it."""
-    store = backend()
-    everything = {"name": "everything", "type": "always_sample"}
-    others = [{"name": f"slow {n}", "type": "latency", "latency": {"threshold_ms": 60_000}} for n in range(3)]
-    changes = {"processors": {"tail_sampling": {"record_policy": True, "decision_records": 0}}}
-    with cluster([store], 2, resolver="file", changes=changes, decision_wait="200ms") as nodes:
-        nodes.write_members(0)
-        nodes.make(0, policies=[everything]).launch()
-        nodes.wait_for_ring(0)
-        traces = [spans.trace(rng, 2) for _ in range(200)]
-        with RawClient(nodes.nodes[0].port) as client:
-            client.must_export(spans.request([root for root, _ in traces]))
-            store.wait_for_spans(200)
-            # The same policy has another number there.
-            nodes.make(1, policies=[*others, everything]).launch()
-            nodes.write_members(0, 1)
-            nodes.wait_for_ring(0, 1)
-            until(lambda: nodes.nodes[1].metrics().value("tailgate_cluster_adopted_decisions") > 50, 10, "the decisions")
-            until(lambda: nodes.nodes[0].ledger()["held"] == 0, 10, "nothing under way")
-            client.must_export(spans.request([late for _, late in traces]))
-        nodes.settle()
-        moved = [root for root, _ in traces if nodes.see(0, trace_id=root.trace_id.hex())["trace"]["owner"] == nodes.addresses[1]]
-        assert len(moved) > 50
-        status, body, _ = nodes.nodes[1].http(f"/v1/traces/{moved[0].trace_id.hex()}")
-        assert status == 200 and json.loads(body)["decided_by"] == "everything"
-        said = {}
-        for request in store.requests(ok=True):
-            for rs in request.message.resource_spans:
-                for ss in rs.scope_spans:
-                    for span in ss.spans:
-                        said[span.span_id] = {a.key: a.value for a in ss.scope.attributes}
-        for root, late in traces:
-            assert said[late.span_id]["tailsampling.policy"].string_value == "everything"
-            assert said[late.span_id]["tailsampling.cached_decision"].bool_value is True
-            assert said[root.span_id]["tailsampling.policy"].string_value == "everything"
-
-
-@pytest.mark.alone
-def test_a_node_dies(cluster, backend, rng):
-    """Peers route around it within seconds; nothing is lost but what it held, and it is taken back when it comes again."""
-    store = backend()
-    with cluster([store]) as nodes:
-        nodes.start()
-        nodes.wait_for_ring(0, 1, 2)
-        with Clients(nodes, rng) as clients:
-            time.sleep(2)
-            dying = nodes.nodes[2]
-            dying.process.kill()
-            dying.process.wait()
-            killed = time.monotonic()
-            nodes.wait_for_ring(0, 1)
-            assert time.monotonic() - killed < 3
-            time.sleep(1)
-            nodes.start(2)
-            nodes.wait_for_ring(0, 1, 2)
-            time.sleep(0.5)
-        nodes.settle()
-        sent = {(s.trace_id, s.span_id) for s in clients.acknowledged}
-        got = [i for s in store.spans() if (i := (s.trace_id, s.span_id)) not in clients.repeated]
-        sent -= clients.repeated
-        assert len(set(got)) == len(got), "spans came twice"
-        assert set(got) <= sent
-        # It held what came in its last two seconds and a bit, of which a third was its own.
-        assert len(sent) - len(got) < 0.5 * len(sent)
-
-
-def test_a_node_stands_still(cluster, backend, rng):
-    """A stopped process is routed around; when it goes on, what it holds finds its owners, and nothing is lost."""
-    store = backend()
-    with cluster([store]) as nodes:
-        nodes.start()
-        nodes.wait_for_ring(0, 1, 2)
-        with Clients(nodes, rng, through=(0, 1)) as clients:
-            time.sleep(2)
-            nodes.nodes[2].signal(signal.SIGSTOP)
-            nodes.wait_for_ring(0, 1)
-            time.sleep(4)
-            nodes.nodes[2].signal(signal.SIGCONT)
-            nodes.wait_for_ring(0, 1, 2)
-            time.sleep(1)
-        nodes.settle()
-        assert "this process was stopped" in nodes.nodes[2].log()
-        sent = {(s.trace_id, s.span_id) for s in clients.acknowledged}
-        got = [(s.trace_id, s.span_id) for s in store.spans()]
-        assert set(got) == sent
-        assert len(got) - len(sent) <= len(sent) // 1000
-
-
-def test_dns(cluster, backend, rng, dnsmasq):
-    """Members come from a real name server, which now and then knows nothing."""
-    store = backend()
-    port = free_port()
-    addresses = [f"127.0.0.{n}:{port}" for n in (2, 3, 4)]
-    records = [f"host-record=nodes.example,127.0.0.{n}" for n in (2, 3, 4)]
-    server = dnsmasq(*records, "txt-record=empty.example,nothing")
-    resolver = {"dns": {"hostname": "nodes.example.", "port": port, "servers": [server], "interval": "300ms"}}
-    with cluster([store], 0, resolver=resolver) as nodes:
-        nodes.addresses, nodes.nodes = addresses, [None] * 3
-        nodes.start()
-        nodes.wait_for_ring(0, 1, 2)
-        with Clients(nodes, rng) as clients:
-            time.sleep(1)
-            # Nobody answers, for longer than any interval: the last good list stays.
-            dnsmasq.stop(server)
-            time.sleep(3)
-            assert all(len(nodes.members(n)) == 3 for n in range(3))
-            # NXDOMAIN, then a name without addresses.
-            dnsmasq(port=int(server.rsplit(":", 1)[1]))
-            time.sleep(2)
-            dnsmasq.stop(server)
-            dnsmasq("txt-record=nodes.example,nothing", port=int(server.rsplit(":", 1)[1]))
-            time.sleep(2)
-            assert all(len(nodes.members(n)) == 3 for n in range(3))
-            dnsmasq.stop(server)
-            dnsmasq(*records, port=int(server.rsplit(":", 1)[1]))
-            time.sleep(1)
-        nodes.settle()
-        check_store(store, clients)
-        assert any("can't be found out" in n.log() for n in nodes.nodes)
-
-
 def test_peers_prove_who_they_are(cluster, backend, rng, tmp_path):
     """With `tls` nodes check each other's certificates; with `auth` they show each other a token. Others get nowhere."""
     ca = Authority(tmp_path / "certificates")
@@ -401,6 +158,44 @@ def test_a_node_is_not_ready_without_its_peers(cluster, backend):
         assert metrics.value("tailgate_cluster_ring_members") == 2
         assert metrics.value("tailgate_cluster_peers", state="serving") == 1
         assert metrics.value("tailgate_cluster_peers_with_other_policies") == 0
+
+
+def test_late_spans_say_which_policy_decided(cluster, backend, rng):
+    """A decision moves to the new owner of its trace with the name of the policy that made it."""
+    store = backend()
+    everything = {"name": "everything", "type": "always_sample"}
+    others = [{"name": f"slow {n}", "type": "latency", "latency": {"threshold_ms": 60_000}} for n in range(3)]
+    changes = {"processors": {"tail_sampling": {"record_policy": True, "decision_records": 0}}}
+    with cluster([store], 2, resolver="file", changes=changes, decision_wait="200ms") as nodes:
+        nodes.write_members(0)
+        nodes.make(0, policies=[everything]).launch()
+        nodes.wait_for_ring(0)
+        traces = [spans.trace(rng, 2) for _ in range(200)]
+        with RawClient(nodes.nodes[0].port) as client:
+            client.must_export(spans.request([root for root, _ in traces]))
+            store.wait_for_spans(200)
+            # The same policy has another number there.
+            nodes.make(1, policies=[*others, everything]).launch()
+            nodes.write_members(0, 1)
+            nodes.wait_for_ring(0, 1)
+            until(lambda: nodes.nodes[1].metrics().value("tailgate_cluster_adopted_decisions") > 50, 10, "the decisions")
+            until(lambda: nodes.nodes[0].ledger()["held"] == 0, 10, "nothing under way")
+            client.must_export(spans.request([late for _, late in traces]))
+        nodes.settle()
+        moved = [root for root, _ in traces if nodes.see(0, trace_id=root.trace_id.hex())["trace"]["owner"] == nodes.addresses[1]]
+        assert len(moved) > 50
+        status, body, _ = nodes.nodes[1].http(f"/v1/traces/{moved[0].trace_id.hex()}")
+        assert status == 200 and json.loads(body)["decided_by"] == "everything"
+        said = {}
+        for request in store.requests(ok=True):
+            for rs in request.message.resource_spans:
+                for ss in rs.scope_spans:
+                    for span in ss.spans:
+                        said[span.span_id] = {a.key: a.value for a in ss.scope.attributes}
+        for root, late in traces:
+            assert said[late.span_id]["tailsampling.policy"].string_value == "everything"
+            assert said[late.span_id]["tailsampling.cached_decision"].bool_value is True
+            assert said[root.span_id]["tailsampling.policy"].string_value == "everything"
 
 
 def test_policies_of_all_nodes(cluster, backend):

@@ -12,7 +12,7 @@ from harness.clients import RawClient
 from harness.gateway import ALWAYS, ERRORS, otlp
 from harness.ports import free_port
 from harness.program import tailgate
-from harness.traffic import load, sink
+from harness.traffic import Load, load, sink
 
 
 def test_load_against_a_real_backend(backend):
@@ -71,6 +71,36 @@ def test_load_tries_again(backend):
     report = load(store.port, "--rate", "2000", "--seconds", "2", "--spans-per-request", "100")
     assert report["retried"] >= 3
     assert len(store.spans()) == report["accepted"]["spans"]
+
+
+@pytest.mark.parametrize("how", ["refuse", "close"])
+def test_load_to_several_endpoints(how):
+    """By turns; what one does not take, the other gets at once."""
+    with sink("--unavailable-after", "1500ms", "--unavailable-how", how) as one, sink() as two:
+        options = ["--rate", 5000, "--seconds", 3, "--spans-per-request", 64, "--connections", 4]
+        report = Load([one.endpoint, two.endpoint], *options).finish()
+        seen = [one.stop(), two.stop()]
+    assert report["given_up"]["requests"] == 0
+    accepted, repeated = report["accepted"]["spans"], report["unanswered"]["spans"]
+    assert accepted <= sum(s["spans"] for s in seen) <= accepted + repeated
+    assert min(s["spans"] for s in seen) > accepted / 10
+    assert report["latency_ms"]["p99"] < 900, "it waited before it asked the other"
+    if how == "refuse":
+        assert report["refused"]["UNAVAILABLE"] == report["retried"] > 20 and repeated == 0
+    else:
+        assert report["connection_failures"] > 2
+
+
+def test_sink_names_traces(rng):
+    """What is wrong with traces can be looked up."""
+    trace, other = spans.trace(rng, 4), spans.trace(rng, 4)
+    with sink("--spans-per-trace", "4") as receiver, RawClient(receiver.port) as client:
+        client.must_export(spans.request(trace[:2]))
+        client.must_export(spans.request(trace[2:]))
+        client.must_export(spans.request(other[:1]))
+        examples = receiver.stop()["examples"]
+    assert examples["split"] == [trace[0].trace_id.hex()] and examples["incomplete"] == [other[0].trace_id.hex()]
+    assert examples["late"] == examples["duplicated"] == []
 
 
 def test_load_over_mutual_tls_against_sink(tmp_path):

@@ -99,6 +99,9 @@ final class SimulatedNode {
         shard.bufferedSpans + forwarder.custodySpans + handoff.heldSpans + sweep.spanCount
     }
 
+    /// Spans that this node has promised to take to their owners.
+    var custodySpans: Int { forwarder.custodySpans }
+
     /// Spans that may be on another node, too, as this node counts them.
     var possibleDoubles: Int { forwarder.ledger.possiblyDuplicated + handoff.ledger.possiblyDuplicated }
 
@@ -108,6 +111,8 @@ final class SimulatedNode {
 
     /// A leaving node has done all that it had to.
     private(set) var isDrained = false
+    /// The version of the ring in force, and since when it has been, in the world's time.
+    private(set) var ringInForce: (version: UInt64, since: Int64) = (0, 0)
 
     // MARK: turns
 
@@ -151,6 +156,7 @@ final class SimulatedNode {
             case .resolve: nextResolve = now
             case .activate(let ring, let epoch):
                 world.note("\(address): ring of \(ring.members.map(\.address)), epoch \(epoch)")
+                if ringInForce.version != ring.version { ringInForce = (ring.version, world.now) }
                 perform(forwarder.ringChanged(ring, now: now))
                 if world.sabotage != .keepsTraces {
                     perform(handoff.ringChanged(ring, epoch: epoch, isOrdered: core.isHandoffOrdered, now: now))
@@ -200,7 +206,8 @@ final class SimulatedNode {
 
     /// A client's request.
     func accept(_ payload: [UInt8], answer: @escaping (Bool) -> Void) {
-        guard core.ring != nil, core.lifecycle == .serving || core.lifecycle == .draining else { return answer(false) }
+        // After a stop, what was sent before it may have been sent elsewhere meanwhile.
+        guard core.takesFromPeers(now: now), core.lifecycle == .serving || core.lifecycle == .draining else { return answer(false) }
         take(payload, from: nil, answer: answer)
     }
 
@@ -398,7 +405,7 @@ final class SimulatedNode {
         var limit = early ? now : min(core.decisionLimit(now: now), handoff.decisionLimit(now: now))
         if world.sabotage == .decidesAtOnce { limit = now }
         while let trace = shard.nextDecision(now: limit, early: early) {
-            world.decided(trace.traceID, trace.decision.verdict, by: address)
+            world.decided(trace.traceID, trace.decision.verdict, by: self, early: early)
             settle(trace)
         }
         shard.freeDecided()

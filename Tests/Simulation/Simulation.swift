@@ -31,7 +31,7 @@ package enum Sabotage: String, CaseIterable, Sendable {
     case skipsAgreement
 
     /// Whether `Simulation.prepare` does anything for it.
-    package var needsCircumstances: Bool { self == .decidesAtOnce || self == .skipsAgreement }
+    package var needsCircumstances: Bool { self == .decidesAtOnce }
 
     /// The weather in which it matters: nothing is repeated in orderly weather that was not lost.
     package var weather: Weather { self == .forgetsBatches ? .lossy : .orderly }
@@ -58,8 +58,6 @@ package final class Simulation {
     package func prepare(for sabotage: Sabotage) {
         // So slow that hand-off takes longer than most traces are waited for.
         if sabotage == .decidesAtOnce { settings.handoffBandwidth = 6_000 }
-        // Nodes whose rings differ hold their decisions: so little patience that they do not for long.
-        if sabotage == .skipsAgreement { settings.holdPatience = 500 * millisecond }
     }
 
     var random: SeededGenerator
@@ -144,6 +142,8 @@ package final class Simulation {
         settings.handoffWindowBytes = 64 << 10
         settings.custodyBytes = random.chance(20) ? 4 << 10 : 1 << 20
         settings.maximumInFlight = [1, 4, 16][random.below(3)]
+        settings.forwardDelay = [0, 5 * millisecond, 200 * millisecond][random.below(3)]
+        settings.forwardBytes = [300, 512 << 10][random.below(2)]
         faults.delay = 0...[1, 10, 40][random.below(3)]
         if weather != .orderly {
             faults.lossPercent = [1, 2, 3][random.below(3)]
@@ -329,6 +329,7 @@ package final class Simulation {
                     if isAnswered { return }
                     guard isTaken else { return failed(false) }
                     isAnswered = true
+                    self.checkAnswer(batch, node)
                     self.openRequests -= 1
                     self.follow(batch.map(\.trace), "taken by \(address)")
                     for span in batch { self.spans[span.id]?.acceptedAt = self.now }
@@ -341,6 +342,14 @@ package final class Simulation {
         watch(address, incarnation, until: { isAnswered }) { failed(true) }
         // A client's own patience is longer than anything here takes.
         after(30 * second) { failed(true) }
+    }
+
+    /// An OK is a promise: each span has come into a shard, or is in the custody of who says so.
+    private func checkAnswer(_ batch: [WorkSpan], _ node: SimulatedNode) {
+        let unseen = batch.count { spans[$0.id]?.arrivedAt == nil }
+        if unseen > node.custodySpans {
+            fail("\(node.address) says that \(batch.count) spans are taken; \(unseen) are in no shard, \(node.custodySpans) in custody")
+        }
     }
 
     /// Calls when a node has died.
@@ -362,9 +371,30 @@ package final class Simulation {
         spans[id]?.stored += 1
     }
 
-    func decided(_ id: TraceID, _ verdict: Verdict, by address: String) {
+    func decided(_ id: TraceID, _ verdict: Verdict, by node: SimulatedNode, early: Bool) {
+        let address = node.address
         follow([id], "\(address) decides: \(verdict)")
         decisions[id, default: []].append("\(address) at \(now / millisecond) ms: \(verdict)")
+        if !early { checkAgreement(id, node) }
+    }
+
+    /// Nobody decides on a trace while somebody else routes its spans to a third by a ring that was in force before the trace was
+    /// due: spans may be there. This is what agreement is for, whether or not this trace had spans to be split.
+    private func checkAgreement(_ id: TraceID, _ node: SimulatedNode) {
+        guard isStrict else { return }
+        guard let first = traces[id]?.compactMap({ spans[$0]?.arrivedAt }).min() else { return }
+        let due = first + shardSettings.decisionWait
+        // Rings come into force between two words of a node, and traces are due in steps.
+        let before = min(due, now) - 50 * millisecond
+        for other in alive where other !== node && other.ringInForce.since < before {
+            guard let ring = other.core.ring, ring.version != node.core.ring?.version else { continue }
+            let owner = ring.members[ring.owner(of: id)].address
+            guard owner != node.address else { continue }
+            fail(
+                "\(id), due at \(due / millisecond) ms, was decided by \(node.address), but by the ring that \(other.address) has had in "
+                    + "force since \(other.ringInForce.since / millisecond) ms it is \(owner)'s")
+            return
+        }
     }
 
     // MARK: the schedule

@@ -18,6 +18,8 @@ internal import Simulation
     @Flag(help: "Print what happens in each schedule.") var notes = false
     @Option(help: "With --notes: a trace whose way is noted, too, as 32 hexadecimal digits.") var trace: String?
     @Option(help: "Write a JUnit report here.") var junit: String?
+    @Option(help: "Build a fault into the nodes, in the weather in which it matters: every schedule that finds it fails.")
+    var sabotage: Sabotage?
 
     func validate() throws {
         guard jobs > 0, schedules > 0 else { throw ValidationError("there must be something to do") }
@@ -40,7 +42,7 @@ internal import Simulation
     }
 
     func run() async throws {
-        let weathers = weather.isEmpty ? Weather.allCases : weather
+        let weathers = weather.isEmpty ? sabotage.map { [$0.weather] } ?? Weather.allCases : weather
         let end = first + schedules
         let parts = stride(from: first, to: end, by: 20).flatMap { start in
             weathers.map { Part(weather: $0, seeds: start..<min(start + 20, end)) }
@@ -85,6 +87,7 @@ internal import Simulation
             let simulation = Simulation(seed: seed, weather: part.weather)
             simulation.keepsNotes = notes
             simulation.followed = followed
+            simulation.sabotage = sabotage
             simulation.run()
             if notes { print(simulation.notes.joined(separator: "\n")) }
             part.totals.add(simulation)
@@ -116,3 +119,4 @@ internal import Simulation
 }
 
 extension Weather: ExpressibleByArgument {}
+extension Sabotage: ExpressibleByArgument {}

@@ -43,6 +43,7 @@ import Testing
         recorder.accepted(due: 1000, now: 2_001_000, spans: 7, bytes: 70)
         recorder.refused(status: .unavailable)
         recorder.retried()
+        recorder.unanswered(spans: 3, bytes: 30)
         var merged = LoadRecorder(measuredFrom: 1000)
         merged.merge(recorder)
         let report = LoadReport(
@@ -52,6 +53,8 @@ import Testing
         #expect(report.recorder.latencies.totalCount == 1)
         #expect(report.everythingAccepted)
         #expect(report.text.contains("1 times UNAVAILABLE"))
+        #expect(report.recorder.unanswered == LoadRecorder.Counts(requests: 1, spans: 3, bytes: 30))
+        #expect(report.text.contains("1 requests; their 3 spans may be there twice"))
         let json = report.json.rendered()
         #expect(json.contains("\"UNAVAILABLE\": 1"))
         #expect(json.contains("\"endpoint\": \"a\\\"b\""))

@@ -56,6 +56,20 @@ import Testing
         try receive(whole(5) + whole(5, 1..<2), 7)
         #expect(ledger.totals.duplicateSpans == 5)
         #expect(ledger.totals.traces == 5 && ledger.totals.wholeTraces == 5)
+        // and some of each kind are named
+        try receive(whole(6, 0..<3), 8)
+        let identity = TraceIdentity(seed: 1)
+        #expect(ledger.examples.split == [identity.traceID(number: 3)])
+        #expect(ledger.examples.late == [identity.traceID(number: 4)])
+        #expect(ledger.examples.duplicated == [identity.traceID(number: 1), identity.traceID(number: 5)])
+        #expect(ledger.examples.incomplete == [identity.traceID(number: 6)])
+        for trace in UInt64(100)..<150 { try receive(whole(trace, 0..<1), 8) }
+        #expect(ledger.examples.incomplete.count == SinkExamples.limit)
+    }
+
+    @Test func aTraceIDIsWrittenAsItsBytesStand() {
+        #expect(TraceWords(high: 0x0807_0605_0403_0201, low: 0x100f_0e0d_0c0b_0a09).hexadecimal == "0102030405060708090a0b0c0d0e0f10")
+        #expect(TraceWords(high: 1 << 56, low: 0).hexadecimal == "00000000000000010000000000000000")
     }
 
     @Test func foreignIdsAreCountedByNumber() throws {

@@ -13,6 +13,8 @@ package struct ClusterConfig: Sendable, Equatable {
     package var resolver: Resolver
     /// Bytes per second that this node hands over when the ring changes.
     package var handoffBandwidth = 100 << 20
+    /// How long clients' spans are gathered into one batch for their owner, nanoseconds.
+    package var forwardDelay: Int64 = 5_000_000
     /// How long a leaving node may take to hand its spans over, nanoseconds.
     package var drainTimeout: Int64 = 30_000_000_000
     /// Between nodes. Compression costs more than a local network does, so there is none unless asked for.
@@ -62,6 +64,7 @@ extension ClusterConfig {
         let advertise = Self.readAdvertise(&reader)
         let resolver = Self.readResolver(&reader, advertise)
         let bandwidth = reader.byteCount("handoff_bandwidth", default: 100 << 20, in: 1 << 20...1 << 40)
+        let forwardDelay = reader.duration("forward_delay", default: 5_000_000, in: 0...Self.second)
         let drainTimeout = reader.duration("drain_timeout", default: 30 * Self.second, in: Self.second...3600 * Self.second)
         let compression = reader.oneOf("compression", default: GRPCCompression.none)
         var weights: [String: UInt8] = [:]
@@ -84,6 +87,7 @@ extension ClusterConfig {
         self.advertise = advertise
         self.resolver = resolver
         handoffBandwidth = bandwidth
+        self.forwardDelay = forwardDelay
         self.drainTimeout = drainTimeout
         self.compression = compression
         self.weights = weights

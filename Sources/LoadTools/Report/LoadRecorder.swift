@@ -15,6 +15,9 @@ package struct LoadRecorder: Sendable {
     package private(set) var retries: UInt64 = 0
     /// Requests that were given up: not retryable, or retried too often.
     package private(set) var givenUp = Counts()
+    /// Requests of which no answer came: the connection broke, or it took too long. Their spans may have been taken. One that
+    /// meets that twice counts twice.
+    package private(set) var unanswered = Counts()
     /// Connections that could not be made or broke.
     package private(set) var connectionFailures: UInt64 = 0
     /// Why the latest connection could not be made.
@@ -79,6 +82,10 @@ package struct LoadRecorder: Sendable {
         givenUp.add(spans: spans, bytes: bytes)
     }
 
+    package mutating func unanswered(spans: Int, bytes: Int) {
+        unanswered.add(spans: spans, bytes: bytes)
+    }
+
     package mutating func connectionFailed(_ problem: String? = nil) {
         connectionFailures += 1
         connectionProblem = problem ?? connectionProblem
@@ -91,6 +98,7 @@ package struct LoadRecorder: Sendable {
         refusals.merge(other.refusals, uniquingKeysWith: +)
         retries += other.retries
         givenUp.add(other.givenUp)
+        unanswered.add(other.unanswered)
         connectionFailures += other.connectionFailures
         connectionProblem = other.connectionProblem ?? connectionProblem
         sentLate += other.sentLate

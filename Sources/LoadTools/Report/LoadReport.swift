@@ -60,6 +60,12 @@ package struct LoadReport: Sendable {
         for (status, count) in recorder.refusals.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             line("refused", "\(Figures.grouped(Int64(count))) times \(status.name)")
         }
+        if recorder.unanswered.requests > 0 {
+            line(
+                "without an answer",
+                "\(Figures.grouped(Int64(recorder.unanswered.requests))) requests; their "
+                    + "\(Figures.grouped(Int64(recorder.unanswered.spans))) spans may be there twice")
+        }
         if recorder.retries > 0 { line("sent again", Figures.grouped(Int64(recorder.retries))) }
         if recorder.connectionFailures > 0 {
             let why = recorder.connectionProblem.map { " (\($0))" } ?? ""
@@ -101,6 +107,7 @@ package struct LoadReport: Sendable {
             ("refused", .object(refusals)),
             ("retried", .count(recorder.retries)),
             ("given_up", counts(recorder.givenUp)),
+            ("unanswered", counts(recorder.unanswered)),
             ("rejected_spans", .count(recorder.rejectedSpans)),
             ("connection_failures", .count(recorder.connectionFailures)),
             ("sent_late", .count(recorder.sentLate)),

@@ -25,6 +25,22 @@ package struct SinkTotals: Sendable, Equatable {
     package var incompleteTraces: UInt64 { traces - wholeTraces }
 }
 
+/// Some of the traces that a sink has something to say about, to look them up elsewhere. Bounded.
+package struct SinkExamples: Sendable, Equatable {
+    package static let limit = 10
+
+    package fileprivate(set) var split: [TraceWords] = []
+    package fileprivate(set) var late: [TraceWords] = []
+    package fileprivate(set) var duplicated: [TraceWords] = []
+    package fileprivate(set) var incomplete: [TraceWords] = []
+
+    package init() {}
+
+    fileprivate static func note(_ id: TraceWords, in list: inout [TraceWords]) {
+        if list.count < limit, !list.contains(id) { list.append(id) }
+    }
+}
+
 /// Counts what arrives at a sink: spans, and whether traces are whole, split or duplicated.
 ///
 /// Owner: one event loop. Memory is bounded by `traceLimit` (see `TraceTally`). Duplicates are exact for traffic of
@@ -34,6 +50,7 @@ package struct SinkLedger {
     package private(set) var totals = SinkTotals()
     /// From a root span's end to its arrival, in nanoseconds, of one span in 16 at most.
     package private(set) var ages = LoadRecorder.emptyHistogram()
+    private var noted = SinkExamples()
     private let spansPerTrace: UInt32?
     private let lateAfterMilliseconds: UInt32
     private var tally: TraceTally
@@ -49,6 +66,15 @@ package struct SinkLedger {
         self.spansPerTrace = spansPerTrace.map { UInt32(clamping: $0) }
         lateAfterMilliseconds = UInt32(clamping: lateAfterNanoseconds / 1_000_000)
         tally = TraceTally(limit: traceLimit)
+    }
+
+    /// The first traces that were split, late or duplicated, and some that are incomplete now.
+    ///
+    /// - Complexity: O(traces remembered).
+    package var examples: SinkExamples {
+        var examples = noted
+        if let spansPerTrace { examples.incomplete = tally.incomplete(spansPerTrace, limit: SinkExamples.limit) }
+        return examples
     }
 
     /// Counts the spans of one ExportTraceServiceRequest (no gRPC prefix). A malformed request leaves no trace but its
@@ -98,6 +124,7 @@ package struct SinkLedger {
         let expected = spansPerTrace
         let lateAfter = lateAfterMilliseconds
         var totals = totals
+        var noted = noted
         for arrived in batch.traces {
             tally.update(arrived.id) { entry, isNew in
                 let repeated = UInt32(truncatingIfNeeded: (entry.seen & arrived.seen).nonzeroBitCount)
@@ -111,9 +138,11 @@ package struct SinkLedger {
                     // A request delivered twice brings nothing fresh: that is duplicates, not a split.
                     if milliseconds &- entry.firstSeen > lateAfter {
                         if !entry.isLate { totals.lateTraces += 1 }
+                        SinkExamples.note(arrived.id, in: &noted.late)
                         entry.isLate = true
                     } else {
                         if !entry.isSplit { totals.splitTraces += 1 }
+                        SinkExamples.note(arrived.id, in: &noted.split)
                         entry.isSplit = true
                     }
                 }
@@ -122,10 +151,12 @@ package struct SinkLedger {
                 if fresh > 0, entry.spans == expected { totals.wholeTraces += 1 }
                 let duplicates = arrived.duplicates &+ arrived.spans &- fresh
                 totals.duplicateSpans += UInt64(duplicates)
+                if duplicates > 0 { SinkExamples.note(arrived.id, in: &noted.duplicated) }
             }
         }
         totals.forgottenTraces = tally.forgotten
         self.totals = totals
+        self.noted = noted
     }
 }
 

@@ -4,6 +4,8 @@ import Histogram
 /// What a sink prints: a line now and then, and a summary.
 package struct SinkReport: Sendable {
     package var totals: SinkTotals
+    /// Traces to look up, by what is wrong with them. Gathered where `withExamples` asks for it.
+    package var examples = SinkExamples()
     package var refused: UInt64
     package var seconds: Double
     package var processorSeconds: Double
@@ -12,9 +14,11 @@ package struct SinkReport: Sendable {
     package var ages: (p50: UInt64, p99: UInt64)?
 
     package init(
-        ledger: SinkLedger, refused: UInt64, seconds: Double, processorSeconds: Double, expectsWholeTraces: Bool
+        ledger: SinkLedger, refused: UInt64, seconds: Double, processorSeconds: Double, expectsWholeTraces: Bool,
+        withExamples: Bool = false
     ) {
         totals = ledger.totals
+        if withExamples { examples = ledger.examples }
         self.refused = refused
         self.seconds = seconds
         self.processorSeconds = processorSeconds
@@ -62,6 +66,9 @@ package struct SinkReport: Sendable {
         }
         line("split traces", totals.splitTraces)
         line("with late spans", totals.lateTraces)
+        for (name, ids) in exampleLists {
+            if let id = ids.first { lines.append(Figures.left("\(name), such as", 22) + id.hexadecimal) }
+        }
         if totals.forgottenTraces > 0 { line("forgotten traces", totals.forgottenTraces) }
         if refused > 0 { line("requests refused", refused) }
         if totals.malformedRequests > 0 { line("malformed requests", totals.malformedRequests) }
@@ -75,6 +82,13 @@ package struct SinkReport: Sendable {
             Figures.left("cost of this sink", 22)
                 + "\(Figures.fixed(processorSecondsPerMillionSpans, 3)) CPU-seconds per million spans")
         return lines.joined(separator: "\n")
+    }
+
+    private var exampleLists: [(String, [TraceWords])] {
+        [
+            ("split", examples.split), ("late", examples.late), ("duplicated", examples.duplicated),
+            ("incomplete", examples.incomplete),
+        ]
     }
 
     package var json: JSONText {
@@ -92,6 +106,7 @@ package struct SinkReport: Sendable {
             ("split_traces", .count(totals.splitTraces)),
             ("late_traces", .count(totals.lateTraces)),
             ("forgotten_traces", .count(totals.forgottenTraces)),
+            ("examples", .object(exampleLists.map { ($0, .array($1.map { .text($0.hexadecimal) })) })),
             (
                 "age_ms",
                 ages.map {

@@ -58,6 +58,18 @@ struct TraceTally {
         if youngCount * 2 >= young.count { makeRoom() }
     }
 
+    /// Some of the traces of which fewer than `expected` spans are known. - Complexity: O(entries).
+    func incomplete(_ expected: UInt32, limit: Int) -> [TraceWords] {
+        var found: [TraceWords] = []
+        for table in [young, old] {
+            for entry in table where entry.spans > 0 && entry.spans < expected {
+                guard found.count < limit else { return found }
+                found.append(entry.id)
+            }
+        }
+        return found
+    }
+
     private mutating func makeRoom() {
         guard youngCount >= limit else {
             var wider = [TallyEntry](repeating: Self.free, count: young.count * 2)

@@ -17,10 +17,10 @@ package enum SizingFigures {
 
     // MARK: processors
 
-    /// CPU-seconds per million spans at 40,000 spans/s with two workers, the dearest of the measured points (flat out: 0.59).
-    package static let cpuSecondsPerMillion = 1.12
-    /// CPU-seconds that gzip in requests adds per million spans (1.31 at 200,000/s against 0.77).
-    package static let gzipSecondsPerMillion = 0.6
+    /// CPU-seconds per million spans at 40,000 spans/s with two workers, the dearest of the measured points (flat out: 0.69).
+    package static let cpuSecondsPerMillion = 1.06
+    /// CPU-seconds that gzip in requests adds per million spans (1.54 at 100,000/s against 0.91).
+    package static let gzipSecondsPerMillion = 0.63
     /// What a span costs in a cluster, against one node. The design's aim (DESIGN, "Speed and size"), not yet measured.
     package static let clusterFactor = 1.6
 

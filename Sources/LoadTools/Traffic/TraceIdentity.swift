@@ -8,6 +8,14 @@ package struct TraceWords: Hashable, Sendable {
         self.high = high
         self.low = low
     }
+
+    /// As people write it: 32 digits.
+    package var hexadecimal: String {
+        [high, low].map { word in
+            let text = String(word.byteSwapped, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }.joined()
+    }
 }
 
 /// The ids of generated traffic: random to look at, computable from (seed, trace number) and back.

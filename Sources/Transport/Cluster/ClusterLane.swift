@@ -54,6 +54,8 @@ package final class ClusterLane {
     var isSweepScheduled = false
     /// Told when the first ring is in force.
     package var onFirstRing: (() -> Void)?
+    /// A timer runs that sends what is gathered.
+    private var isGathering = false
     private var isLeaving = false
     private var isStopped = false
 
@@ -163,6 +165,11 @@ package final class ClusterLane {
             throw RequestRefusal(
                 .notServing, .unavailable, "the node does not know its peers yet", retryAfter: worker.plan.retryAfter)
         }
+        // What comes out of the sockets after a stop of the process, its senders may have sent to others meanwhile.
+        guard headers != nil || now < shared.awakeUntil else {
+            throw RequestRefusal(
+                .notServing, .unavailable, "the node was stopped and looks for its peers", retryAfter: worker.plan.retryAfter)
+        }
         if let headers, headers.hop >= settings.maximumHops {
             var all = PartedRequest()
             all.localSpans = index.records.count
@@ -200,11 +207,24 @@ package final class ClusterLane {
         open[token] = OpenRequest(spans: spans, receiver: receiver, hop: hop)
         let parts = cut.parts.map { (owner: ring.members[$0.member].address, part: $0.part) }
         perform(forwarder.submit(token: token, parts: parts, localSpansHeld: localSpansHeld, hop: hop, now: now))
+        awaitGathered()
         if let result = open[token]?.result {
             open[token] = nil
             return .settled(refusedFor: result)
         }
         return .pending(token)
+    }
+
+    /// Has what is gathered sent in time.
+    private func awaitGathered() {
+        guard !isGathering, let due = forwarder.nextGathered(after: now) else { return }
+        isGathering = true
+        worker.eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(UInt64(clamping: due))) { [weak self] in
+            guard let self else { return }
+            isGathering = false
+            perform(forwarder.sendGathered(now: now))
+            awaitGathered()
+        }
     }
 
     /// Says what becomes of a pending request: once, nil for OK, otherwise the delay that the client is asked for (0: none).

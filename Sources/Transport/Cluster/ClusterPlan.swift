@@ -81,6 +81,7 @@ package final class ClusterShared: Sendable {
     private let present = Mutex(ClusterView())
     private let recent = Mutex(RecentBatches())
     private let lanes: Mutex<[LaneFigures]>
+    private let awake = Atomic<Int64>(.min)
     private let foreign = Atomic<Bool>(false)
     private let reload = Mutex<(@Sendable () async -> PeerReload)?>(nil)
 
@@ -96,7 +97,14 @@ package final class ClusterShared: Sendable {
 
     var view: ClusterView { present.withLock { $0 } }
 
-    func publish(_ view: ClusterView) { present.withLock { $0 = view } }
+    /// Until when the driver's last word holds that this process was not stopped, monotonic nanoseconds: as long as peers would
+    /// wait for it. In no lock: every request asks.
+    var awakeUntil: Int64 { awake.load(ordering: .relaxed) }
+
+    func publish(_ view: ClusterView) {
+        present.withLock { $0 = view }
+        awake.store(view.takesFromPeers ? view.at + plan.settings.unreachableAfter : .min, ordering: .relaxed)
+    }
 
     /// Clients' requests are taken: there is a ring to route by, and the node does not leave.
     package var isReady: Bool { view.isReady }

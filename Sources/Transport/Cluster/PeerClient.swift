@@ -87,13 +87,27 @@ extension ForwardOutcome {
 }
 
 /// The connections of one loop to the peers, each made when it is first needed. Several requests are under way on each.
+///
+/// Hand-off has a connection of its own: clients wait for the forwarding of their spans, and would wait for megabytes of chunks
+/// before it.
 final class PeerClients {
     private final class Peer {
         let channel: GRPCClientChannel
+        let handoffChannel: GRPCClientChannel
+        /// The fields of a forwarded request that are always the same; those of the credentials are not among them.
+        let forwardFields: HTTP2Headers
         /// Counts up when all that is under way is given up.
         var generation = 0
 
-        init(_ channel: GRPCClientChannel) { self.channel = channel }
+        init(_ channel: GRPCClientChannel, handoff: GRPCClientChannel, _ forwardFields: HTTP2Headers) {
+            self.channel = channel
+            handoffChannel = handoff
+            self.forwardFields = forwardFields
+        }
+
+        func channel(for method: PeerMethod) -> GRPCClientChannel {
+            if case .handoff = method { handoffChannel } else { channel }
+        }
     }
 
     private let plan: ClusterPlan
@@ -123,22 +137,23 @@ final class PeerClients {
         }
         let generation = peer.generation
         let deadline = now + timeout
+        let channel = peer.channel(for: method)
         func send() -> Bool {
-            guard let connection = peer.channel.ready else { return false }
-            return start(connection, address, method, message, timeout: max(1, deadline - now)) { [weak peer] answer in
+            guard let connection = channel.ready else { return false }
+            return start(connection, peer, address, method, message, timeout: max(1, deadline - now)) { [weak peer] answer in
                 if peer?.generation == generation { done(.answered(answer)) }
             }
         }
         if send() { return }
-        peer.channel.connect { [weak self, weak peer] why in
+        channel.connect { [weak self, weak peer] why in
             guard let self, peer?.generation == generation else { return }
             if why != nil || self.now >= deadline || !send() { done(.notSent) }
         }
     }
 
     private func start(
-        _ connection: GRPCClientConnection, _ address: String, _ method: PeerMethod, _ message: [UInt8], timeout: Int64,
-        _ done: @escaping (GRPCAnswer) -> Void
+        _ connection: GRPCClientConnection, _ peer: Peer, _ address: String, _ method: PeerMethod, _ message: [UInt8],
+        timeout: Int64, _ done: @escaping (GRPCAnswer) -> Void
     ) -> Bool {
         var coding = Coding.identity
         var body = message
@@ -149,24 +164,32 @@ final class PeerClients {
         var head: [UInt8] = []
         GRPCFraming.appendPrefix(length: body.count, isCompressed: coding == .gzip, to: &head)
         return connection.call(
-            headers: headers(address, method, coding), head: head, body: body, timeout: timeout, readsPayload: true, done)
+            headers: headers(peer, address, method, coding), head: head, body: body, timeout: timeout, readsPayload: true, done)
     }
 
-    private func headers(_ address: String, _ method: PeerMethod, _ coding: Coding) -> HTTP2Headers {
-        var fields = HTTP2Headers()
-        fields.append(":method", "POST")
-        fields.append(":scheme", plan.tls == nil ? "http" : "https")
-        fields.append(":path", method.path)
-        fields.append(":authority", address)
-        fields.append("content-type", "application/grpc")
-        fields.append("te", "trailers")
-        if coding == .gzip { fields.append("grpc-encoding", "gzip") }
+    private func headers(_ peer: Peer, _ address: String, _ method: PeerMethod, _ coding: Coding) -> HTTP2Headers {
+        var fields: HTTP2Headers
         if case .forward(let headers) = method {
-            for (name, value) in headers.fields { fields.append(name, value) }
+            fields = peer.forwardFields
+            headers.write { fields.append($0, bytes: $1) }
+        } else {
+            fields = commonFields(address, method.path)
         }
+        if coding == .gzip { fields.append("grpc-encoding", "gzip") }
         if let credentials = plan.credentials {
             fields.append(credentials.headerName, credentials.current.value.revealed, isSecret: true)
         }
+        return fields
+    }
+
+    private func commonFields(_ address: String, _ path: String) -> HTTP2Headers {
+        var fields = HTTP2Headers()
+        fields.append(":method", "POST")
+        fields.append(":scheme", plan.tls == nil ? "http" : "https")
+        fields.append(":path", path)
+        fields.append(":authority", address)
+        fields.append("content-type", "application/grpc")
+        fields.append("te", "trailers")
         return fields
     }
 
@@ -177,7 +200,10 @@ final class PeerClients {
             endpoint: .host(parsed.hostText, port: Int(parsed.port)), authority: address)
         settings.connectTimeout = 1_000_000_000
         settings.tls = plan.tls
-        let made = Peer(GRPCClientChannel(settings: settings, eventLoop: eventLoop, noteHandshake: noteHandshake))
+        func channel() -> GRPCClientChannel {
+            GRPCClientChannel(settings: settings, eventLoop: eventLoop, noteHandshake: noteHandshake)
+        }
+        let made = Peer(channel(), handoff: channel(), commonFields(address, OTLPSignal.traces.exportPath))
         peers[address] = made
         return made
     }
@@ -187,6 +213,7 @@ final class PeerClients {
         guard let peer = peers.removeValue(forKey: address) else { return }
         peer.generation += 1
         peer.channel.close()
+        peer.handoffChannel.close()
     }
 
     /// For good.

@@ -169,7 +169,8 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     private func pump() {
         guard let context, !isGone else { return }
         let outcome = pumping.run(context) { () throws(HTTP2SessionError) in
-            try HTTP2Pump.frames(&session, context.channel.allocator)
+            let expected = calls.keys.reduce(0) { $0 + session.unsentBytes(of: $1) }
+            return try HTTP2Pump.frames(&session, context.channel.allocator, expected: expected)
         }
         if outcome == .broken { close(.protocolError) }
     }

@@ -116,6 +116,8 @@ package final class Worker {
             body = try plainMessage(body, payloadStart, form, .traces, receiver)
             payloadStart = 0
         }
+        // What a peer forwards it has checked to the bottom.
+        walker.checksNested = headers == nil
         do {
             try walker.walk(body.span.extracting(payloadStart...), into: &index)
         } catch {
@@ -169,7 +171,6 @@ package final class Worker {
     /// Counts the spans of a request that is refused unread; quicker than taking them.
     private func countRefused(_ message: Span<UInt8>, _ reason: RefusalReason, _ receiver: Int) {
         walker.checksNested = false
-        defer { walker.checksNested = true }
         guard (try? walker.walk(message, into: &index)) != nil else { return }
         noteRefused(index.records.count, reason, receiver)
     }
@@ -230,6 +231,7 @@ package final class Worker {
 
     /// Makes a request of spans that this node has accepted, or that a peer hands over, for all workers.
     func received(_ payload: [UInt8]) -> ReceivedRequest {
+        walker.checksNested = false
         if (try? walker.walk(payload.span, into: &index)) == nil { index = RequestIndex() }
         let shadow = policies.version.evaluatePredicates(
             &index, body: payload.span, unixNanoseconds: SystemClocks.unixNanoseconds())

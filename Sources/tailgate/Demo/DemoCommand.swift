@@ -135,8 +135,8 @@ struct DemoCommand: AsyncParsableCommand {
         settings.spansPerRequest = min(1024, max(16, Int(rate / 20)))
         settings.seed = UInt64.random(in: 1...(1 << 53))
         let plan = LoadPlan(
-            host: "127.0.0.1", port: port, connections: max(2, workers), inFlight: 16, threads: 1, spansPerSecond: rate,
-            warmUpNanoseconds: 0, runNanoseconds: seconds.nanoseconds, gzipLevel: nil, attempts: 20,
+            endpoints: [LoadPlan.Endpoint(host: "127.0.0.1", port: port)], connections: max(2, workers), inFlight: 16,
+            threads: 1, spansPerSecond: rate, warmUpNanoseconds: 0, runNanoseconds: seconds.nanoseconds, gzipLevel: nil, attempts: 20,
             timeoutNanoseconds: 10_000_000_000, headers: [])
         return LoadRunner(plan: plan, settings: settings)
     }

@@ -22,15 +22,23 @@ struct LoadCommand: AsyncParsableCommand {
             Refused requests are sent again as an SDK would do (after the delay that the receiver asks for, or a \
             second), at most --attempts times. The exit code is 0 if every request was accepted in the end, 1 otherwise.
 
+            Several --endpoint, of a cluster without a load balancer, get requests by turns, as by gRPC's round_robin: \
+            connections are spread over them and made again when they break, and what one endpoint does not take is \
+            sent to the next at once. Requests that got no answer are sent again, too; the report counts their spans, \
+            which may be there twice.
+
             Examples:
               tailgate load --endpoint localhost:4317 --rate 40000 --seconds 30
               tailgate load --endpoint localhost:4317 --max --connections 4 --in-flight 8 --json
+              tailgate load --endpoint node1:4317 --endpoint node2:4317 --connections 4 --rate 40000 --attempts 100
               tailgate load --protocol http --rate 10000
               tailgate load --endpoint https://gateway.example:4317 --ca-file ca.pem --rate 10000
             """)
 
-    @Option(help: "Where to send to, as host:port (default: port 4317 of this machine, or 4318 for HTTP).")
-    var endpoint: EndpointArgument?
+    @Option(
+        name: .customLong("endpoint"),
+        help: "Where to send to, as host:port; may be repeated (default: port 4317 of this machine, or 4318 for HTTP).")
+    var endpoints: [EndpointArgument] = []
 
     @Option(name: .customLong("protocol"), help: "grpc, http (protobuf over HTTP/1.1) or http-json.")
     var speaks = LoadProtocol.grpc
@@ -47,8 +55,8 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Send for this long before measuring begins.")
     var warmUp = DurationArgument(nanoseconds: 0)
 
-    @Option(help: "Connections to open.")
-    var connections = 2
+    @Option(help: "Connections to open (default: 2, or one for each endpoint).")
+    var connections: Int?
 
     @Option(help: "Unanswered requests on one connection, at most.")
     var inFlight = 8
@@ -87,21 +95,27 @@ struct LoadCommand: AsyncParsableCommand {
         if max == (rate != nil) { throw ValidationError("give either --rate or --max") }
         if let rate, !(rate > 0) { throw ValidationError("--rate must be above 0") }
         for (name, value) in [
-            ("--connections", connections), ("--in-flight", inFlight), ("--threads", threads), ("--attempts", attempts),
+            ("--connections", connections ?? 2), ("--in-flight", inFlight), ("--threads", threads), ("--attempts", attempts),
         ] where !(1...10_000).contains(value) { throw ValidationError("\(name) must be 1 ... 10000") }
         if !(1...9).contains(gzipLevel) { throw ValidationError("--gzip-level must be 1 ... 9") }
         if seconds.nanoseconds <= 0 { throw ValidationError("--seconds must be above 0") }
         if timeout.nanoseconds <= 0 { throw ValidationError("--timeout must be above 0") }
-        if endpoint?.port == 0 { throw ValidationError("--endpoint needs a port") }
+        if endpoints.contains(where: { $0.port == 0 }) { throw ValidationError("--endpoint needs a port") }
+        if endpoints.contains(where: { $0.isHTTPS != endpoints[0].isHTTPS }) {
+            throw ValidationError("--endpoint: either all or none with https://")
+        }
+        if let connections, connections < endpoints.count {
+            throw ValidationError("--connections must be at least the number of endpoints, \(endpoints.count)")
+        }
         _ = try traffic.settings()
     }
 
     func run() async throws {
-        let host = endpoint?.host ?? ""
-        let tls = try security.material(isHTTPS: endpoint?.isHTTPS ?? false, protocols: [speaks.applicationProtocol])
+        let asked = endpoints.isEmpty ? [EndpointArgument(host: "", port: speaks.defaultPort)] : endpoints
+        let tls = try security.material(isHTTPS: asked[0].isHTTPS, protocols: [speaks.applicationProtocol])
         let plan = LoadPlan(
-            host: host.isEmpty ? "127.0.0.1" : host, port: endpoint?.port ?? speaks.defaultPort, speaks: speaks, connections: connections,
-            inFlight: inFlight, threads: threads, spansPerSecond: rate, warmUpNanoseconds: warmUp.nanoseconds,
+            endpoints: asked.map { LoadPlan.Endpoint(host: $0.host.isEmpty ? "127.0.0.1" : $0.host, port: $0.port) },
+            speaks: speaks, connections: connections ?? Swift.max(2, asked.count), inFlight: inFlight, threads: threads, spansPerSecond: rate, warmUpNanoseconds: warmUp.nanoseconds,
             runNanoseconds: seconds.nanoseconds, gzipLevel: gzip ? gzipLevel : nil, attempts: attempts,
             timeoutNanoseconds: timeout.nanoseconds, headers: headers.map { ($0.name, $0.value) }, tls: tls,
             serverName: security.serverNameOverride)

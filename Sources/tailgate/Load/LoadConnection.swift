@@ -14,6 +14,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     private static let pieceBytes = 256 << 10
 
     private unowned let lane: LoadLane
+    let endpoint: Int
     private let headers: HTTP2Headers
     private var session: HTTP2Session
     private var context: ChannelHandlerContext?
@@ -21,8 +22,9 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     private var pending: [Int32: LoadRequest] = [:]
     private var isSending = false
 
-    init(lane: LoadLane, headers: HTTP2Headers) throws {
+    init(lane: LoadLane, endpoint: Int, headers: HTTP2Headers) throws {
         self.lane = lane
+        self.endpoint = endpoint
         self.headers = headers
         var settings = HTTP2Settings()
         // Answers are tiny; large windows would only promise memory.
@@ -74,7 +76,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
         for (stream, request) in pending where request.sent < time {
             pending[stream] = nil
             session.reset(stream, error: HTTP2ErrorCode.cancel)
-            lane.answered(request, .refused(.deadlineExceeded, retryNanoseconds: nil))
+            lane.answered(request, .expired, by: endpoint)
         }
         flush()
     }
@@ -135,7 +137,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
         let lost = pending.values
         pending = [:]
         lane.disconnected(self)
-        for request in lost { lane.answered(request, .broken) }
+        for request in lost { lane.answered(request, .broken, by: endpoint) }
         lane.pump()
     }
 
@@ -145,12 +147,13 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
         switch event {
         case .ended(let stream):
             guard let request = pending.removeValue(forKey: stream) else { return }
-            lane.answered(request, answer(on: stream))
+            lane.answered(request, answer(on: stream), by: endpoint)
         case .closed(let stream, let error):
             guard let request = pending.removeValue(forKey: stream) else { return }
             lane.answered(
                 request,
-                error == 0 ? .broken : .refused(GRPCStatusCode(streamResetCode: error), retryNanoseconds: nil))
+                error == 0 ? .broken : .refused(GRPCStatusCode(streamResetCode: error), retryNanoseconds: nil),
+                by: endpoint)
         case .goAway(let last, _):
             // Streams above `last` were not looked at and are closed by the session; no new ones are opened.
             if pending.isEmpty, last >= 0 { context?.close(promise: nil) }

@@ -11,6 +11,7 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
     typealias OutboundOut = ByteBuffer
 
     private unowned let lane: LoadLane
+    let endpoint: Int
     /// The fields of every request but its length.
     private let head: [UInt8]
     private var context: ChannelHandlerContext?
@@ -20,8 +21,9 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
     private var unsent: [LoadRequest] = []
     private var received: [UInt8] = []
 
-    init(lane: LoadLane, head: [UInt8]) {
+    init(lane: LoadLane, endpoint: Int, head: [UInt8]) {
         self.lane = lane
+        self.endpoint = endpoint
         self.head = head
     }
 
@@ -50,7 +52,7 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
         // Answers come in order: what is late makes everything behind it late, so the connection is given up.
         guard let first = pending.first ?? unsent.first, first.sent < time else { return }
         let closing = context
-        disconnect(.refused(.deadlineExceeded, retryNanoseconds: nil))
+        disconnect(.expired)
         closing?.close(promise: nil)
     }
 
@@ -77,7 +79,7 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
         while let (answer, length) = HTTP1Answer.first(in: received) {
             received.removeFirst(length)
             guard !pending.isEmpty else { break }
-            lane.answered(pending.removeFirst(), answer)
+            lane.answered(pending.removeFirst(), answer, by: endpoint)
         }
     }
 
@@ -101,7 +103,7 @@ final class LoadHTTP1Connection: ChannelInboundHandler, LoadLink {
         pending = []
         unsent = []
         lane.disconnected(self)
-        for request in lost { lane.answered(request, answer) }
+        for request in lost { lane.answered(request, answer, by: endpoint) }
         lane.pump()
     }
 }

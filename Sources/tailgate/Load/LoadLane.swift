@@ -5,38 +5,6 @@ import NativeCore
 import OTLP
 import Transport
 
-/// How a load run is to be done; the traffic itself is in ``TrafficSettings``.
-struct LoadPlan: Sendable {
-    var host: String
-    var port: Int
-    var speaks = LoadProtocol.grpc
-    var connections: Int
-    /// Unanswered requests of one connection.
-    var inFlight: Int
-    var threads: Int
-    /// nil: as fast as possible.
-    var spansPerSecond: Double?
-    var warmUpNanoseconds: Int64
-    var runNanoseconds: Int64
-    var gzipLevel: Int?
-    /// How often a request is tried at most.
-    var attempts: Int
-    var timeoutNanoseconds: Int64
-    var headers: [(String, String)]
-    /// nil: plain text.
-    var tls: TLSMaterial?
-    /// The name that the receiver's certificate must bear, if it is not the host's.
-    var serverName: String?
-}
-
-extension LoadPlan {
-    /// The TLS handler of a new connection; nil for plain text.
-    fileprivate func tlsHandler() throws -> (any ChannelHandler)? {
-        let name = serverName ?? ((try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil)
-        return try tls?.clientHandler(serverName: name)
-    }
-}
-
 /// One event loop's share of a load run: its connections, its templates, its schedule.
 ///
 /// Owner: `loop`; everything here happens on it.
@@ -46,7 +14,8 @@ final class LoadLane {
 
     let loop: any EventLoop
     private let plan: LoadPlan
-    private let wanted: Int
+    /// Endpoint of each connection that is to be kept open.
+    private let wanted: [Int]
     private let end: Int64
     private let progress: LoadProgress
     private let unixOffset: Int64
@@ -77,7 +46,7 @@ final class LoadLane {
         self.plan = plan
         self.progress = progress
         self.unixOffset = unixOffset
-        wanted = plan.connections / lanes + (lane < plan.connections % lanes ? 1 : 0)
+        wanted = stride(from: lane, to: plan.connections, by: lanes).map { $0 % plan.endpoints.count }
         source = TrafficSource(catalog: catalog, lane: lane, lanes: lanes)
         let mode: ArrivalSchedule.Mode
         var begin = start
@@ -90,7 +59,7 @@ final class LoadLane {
         }
         let whole = plan.warmUpNanoseconds + plan.runNanoseconds
         schedule = ArrivalSchedule(
-            mode: mode, start: begin, nanoseconds: whole, maximumInFlight: max(1, wanted * plan.inFlight))
+            mode: mode, start: begin, nanoseconds: whole, maximumInFlight: max(1, wanted.count * plan.inFlight))
         end = start + whole
         deflater = plan.gzipLevel.map { Deflater(level: Int32($0)) }
         recorder = LoadRecorder(measuredFrom: start + plan.warmUpNanoseconds)
@@ -103,7 +72,7 @@ final class LoadLane {
         sweeper = loop.scheduleRepeatedTask(initialDelay: .milliseconds(100), delay: .milliseconds(100)) { _ in
             lane.value.sweep()
         }
-        for _ in 0..<wanted { connect() }
+        for endpoint in wanted { connect(to: endpoint) }
         pump()
         return finished.futureResult
     }
@@ -123,17 +92,19 @@ final class LoadLane {
 
     // MARK: connections
 
-    private func connect() {
+    private func connect(to endpoint: Int) {
         guard !isDone else { return }
         let handler: any ChannelInboundHandler
         do {
             handler =
                 plan.speaks == .grpc
-                ? try LoadConnection(lane: self, headers: grpcHeaders) : LoadHTTP1Connection(lane: self, head: http1Head)
+                ? try LoadConnection(lane: self, endpoint: endpoint, headers: grpcHeaders(to: plan.endpoints[endpoint]))
+                : LoadHTTP1Connection(lane: self, endpoint: endpoint, head: http1Head(to: plan.endpoints[endpoint]))
         } catch {
             finished.fail(error)
             return
         }
+        let receiver = plan.endpoints[endpoint]
         let bound = NIOLoopBound((handler: handler, plan: plan), eventLoop: loop)
         let lane = NIOLoopBound(self, eventLoop: loop)
         ClientBootstrap(group: loop)
@@ -143,20 +114,20 @@ final class LoadLane {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let (handler, plan) = bound.value
-                    if let tls = try plan.tlsHandler() { try channel.pipeline.syncOperations.addHandler(tls) }
+                    if let tls = try plan.tlsHandler(to: receiver) { try channel.pipeline.syncOperations.addHandler(tls) }
                     try channel.pipeline.syncOperations.addHandler(handler)
                 }
             }
-            .connect(host: plan.host, port: plan.port)
-            .whenFailure { error in lane.value.connectFailed("\(error)") }
+            .connect(host: receiver.host, port: receiver.port)
+            .whenFailure { error in lane.value.connectFailed(endpoint, "\(error)") }
     }
 
-    private var grpcHeaders: HTTP2Headers {
+    private func grpcHeaders(to receiver: LoadPlan.Endpoint) -> HTTP2Headers {
         var headers = HTTP2Headers()
         headers.append(":method", "POST")
         headers.append(":scheme", plan.tls == nil ? "http" : "https")
         headers.append(":path", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-        headers.append(":authority", "\(plan.host):\(plan.port)")
+        headers.append(":authority", "\(receiver.host):\(receiver.port)")
         headers.append("te", "trailers")
         headers.append("content-type", "application/grpc")
         headers.append("user-agent", "tailgate-load")
@@ -165,25 +136,25 @@ final class LoadLane {
         return headers
     }
 
-    private var http1Head: [UInt8] {
-        var text = "POST /v1/traces HTTP/1.1\r\nhost: \(plan.host):\(plan.port)\r\nuser-agent: tailgate-load\r\n"
+    private func http1Head(to receiver: LoadPlan.Endpoint) -> [UInt8] {
+        var text = "POST /v1/traces HTTP/1.1\r\nhost: \(receiver.host):\(receiver.port)\r\nuser-agent: tailgate-load\r\n"
         text += "content-type: \(plan.speaks == .httpJSON ? "application/json" : "application/x-protobuf")\r\n"
         if plan.gzipLevel != nil { text += "content-encoding: gzip\r\n" }
         for (name, value) in plan.headers { text += "\(name): \(value)\r\n" }
         return Array(text.utf8)
     }
 
-    private func connectFailed(_ problem: String) {
+    private func connectFailed(_ endpoint: Int, _ problem: String) {
         recorder.connectionFailed(problem)
         progress.connectionFailed()
-        reconnectLater()
+        reconnectLater(to: endpoint)
         pump()
     }
 
-    private func reconnectLater() {
+    private func reconnectLater(to endpoint: Int) {
         guard !isDone else { return }
         let lane = NIOLoopBound(self, eventLoop: loop)
-        loop.scheduleTask(in: .nanoseconds(Self.reconnectNanoseconds)) { lane.value.connect() }
+        loop.scheduleTask(in: .nanoseconds(Self.reconnectNanoseconds)) { lane.value.connect(to: endpoint) }
     }
 
     func connected(_ connection: any LoadLink) {
@@ -197,7 +168,7 @@ final class LoadLane {
         recorder.connectionFailed(connectionProblem)
         connectionProblem = nil
         progress.connectionFailed()
-        reconnectLater()
+        reconnectLater(to: connection.endpoint)
     }
 
     /// A connection met an error and will end.
@@ -266,14 +237,22 @@ final class LoadLane {
         return deflater?.gzip(body.span) ?? body
     }
 
-    /// Gives the request to the next connection that has room. A new one that none takes waits here.
+    /// Gives the request to the next connection that has room, if possible not to the endpoint that has just failed with it. A
+    /// new one that none takes waits here.
     private func place(_ request: LoadRequest, isNew: Bool) -> Bool {
+        if let failed = request.failedAt, plan.endpoints.count > 1, offer(request, where: { $0 != failed }) { return true }
+        if offer(request, where: { _ in true }) { return true }
+        if isNew { homeless.append(request) }
+        return false
+    }
+
+    private func offer(_ request: LoadRequest, where isWanted: (Int) -> Bool) -> Bool {
         for _ in connections.indices {
             cursor += 1
             let connection = connections[cursor % connections.count]
-            if connection.inFlight < plan.inFlight, connection.send(request) { return true }
+            guard isWanted(connection.endpoint), connection.inFlight < plan.inFlight else { continue }
+            if connection.send(request) { return true }
         }
-        if isNew { homeless.append(request) }
         return false
     }
 
@@ -285,7 +264,7 @@ final class LoadLane {
 
     // MARK: answers
 
-    func answered(_ request: LoadRequest, _ answer: LoadAnswer) {
+    func answered(_ request: LoadRequest, _ answer: LoadAnswer, by endpoint: Int) {
         let now = MonotonicClock.now()
         lastAnswer = now
         var delay = Self.retryNanoseconds
@@ -303,15 +282,23 @@ final class LoadLane {
                 return
             }
             delay = retry ?? delay
-        case .broken:
+        case .broken, .expired:
+            recorder.unanswered(spans: request.spans, bytes: request.body.count)
+            if case .expired = answer {
+                recorder.refused(status: .deadlineExceeded)
+                progress.refused()
+            }
             guard request.attempts < plan.attempts else {
                 recorder.gaveUp(spans: request.spans, bytes: request.body.count)
                 return
             }
         }
+        // Another endpoint may take at once what this one does not; they are left alone when all have been asked.
+        if request.attempts % plan.endpoints.count != 0 { delay = 0 }
         nextWaiting += 1
         let ticket = nextWaiting
         waiting[ticket] = request
+        waiting[ticket]?.failedAt = endpoint
         let lane = NIOLoopBound(self, eventLoop: loop)
         loop.scheduleTask(in: .nanoseconds(delay)) { lane.value.retry(ticket) }
     }

@@ -22,10 +22,15 @@ enum LoadAnswer {
     case refused(GRPCStatusCode, retryNanoseconds: Int64?)
     /// The connection or the stream broke before an answer came.
     case broken
+    /// No answer came in time.
+    case expired
 }
 
 /// One connection of the load generator, whatever it speaks. Lives on its lane's loop.
 protocol LoadLink: AnyObject {
+    /// Whom it leads to: index in `LoadPlan.endpoints`.
+    var endpoint: Int { get }
+
     /// Requests without an answer.
     var inFlight: Int { get }
 

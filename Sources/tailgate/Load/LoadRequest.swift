@@ -8,4 +8,6 @@ struct LoadRequest {
     /// When the present attempt was sent.
     var sent: Int64
     var attempts: Int
+    /// The endpoint that did not take it at the last attempt.
+    var failedAt: Int?
 }

@@ -60,7 +60,7 @@ final class LoadRunner: Sendable {
     private var settingsText: [(String, String)] {
         let traffic = catalog.settings
         return [
-            ("endpoint", "\(plan.host):\(plan.port)"),
+            ("endpoint", plan.endpoints.map { "\($0.host):\($0.port)" }.joined(separator: ",")),
             ("protocol", plan.speaks.rawValue),
             ("tls", plan.tls == nil ? "off" : "on"),
             ("connections", "\(plan.connections)"),

@@ -15,7 +15,8 @@ struct SinkCommand: AsyncParsableCommand {
             Stands in for a tracing backend: an OTLP/gRPC server (plain text or TLS, gzip understood) that counts spans and \
             traces and throws them away. Whole traces are told from incomplete ones by --spans-per-trace. A trace \
             that arrives in several requests counts as split, or as one with late spans if the rest comes later than \
-            --late-after. Duplicates are exact for traffic of `tailgate load` with up to 64 spans in a trace.
+            --late-after. Duplicates are exact for traffic of `tailgate load` with up to 64 spans in a trace. The summary \
+            names some of the traces that were split, late, duplicated or incomplete, to be looked up elsewhere.
 
             To see how a sender copes, the sink can answer late (--delay), refuse with a status (--fail-with, \
             --fail-percent, --retry-after), and be away for a while (--unavailable-after, --unavailable-for, \
@@ -106,7 +107,7 @@ struct SinkCommand: AsyncParsableCommand {
             group.cancelAll()
         }
         reporter?.cancel()
-        let report = report(try await server.snapshot())
+        let report = report(try await server.snapshot(), withExamples: true)
         try await server.stop()
         try await group.shutdownGracefully()
         print(json ? report.json.rendered() : report.text)
@@ -122,10 +123,11 @@ struct SinkCommand: AsyncParsableCommand {
         }
     }
 
-    private func report(_ snapshot: SinkSnapshot) -> SinkReport {
+    private func report(_ snapshot: SinkSnapshot, withExamples: Bool = false) -> SinkReport {
         SinkReport(
             ledger: snapshot.ledger, refused: snapshot.refused, seconds: snapshot.seconds,
-            processorSeconds: ProcessorClock.seconds(), expectsWholeTraces: spansPerTrace != nil)
+            processorSeconds: ProcessorClock.seconds(), expectsWholeTraces: spansPerTrace != nil,
+            withExamples: withExamples)
     }
 
     private var behaviour: SinkBehaviour {

@@ -10,20 +10,29 @@ from .wait import until
 class Cluster:
     """Nodes with one member list: `static`, or a `file` that `write_members` changes.
 
+    `addresses`, of nodes that have to be at certain ones. `place`, by number: where a node runs, as options of `Gateway`.
     Use as a context manager: a clean exit stops what still runs, and looks at the books of all.
     """
 
-    def __init__(self, directory, exporters, count=3, *, resolver=None, workers=2, cluster=None, changes=None, **options):
+    def __init__(
+        self, directory, exporters, count=3, *, resolver=None, workers=2, cluster=None, changes=None, addresses=None,
+        place=lambda number: {}, **options
+    ):
         self.directory = directory
         self.exporters = exporters
         self.resolver = resolver
         self.settings = cluster or {}
         self.changes = changes or {}
         self.options = {"decision_wait": "2s", "arguments": ("--workers", str(workers))} | options
+        directory.mkdir(parents=True, exist_ok=True)
         self.members_path = directory / "members.txt"
         self.addresses = []
         self.nodes = []
-        for _ in range(count):
+        self.place = place
+        for address in addresses or []:
+            self.addresses.append(address)
+            self.nodes.append(None)
+        while len(self.nodes) < count:
             self.add()
 
     def add(self):
@@ -50,7 +59,7 @@ class Cluster:
         node = Gateway(
             self.directory / f"node{number}",
             self.exporters,
-            **(self.options | options | {"changes": merge(extension, self.changes)}),
+            **(self.options | self.place(number) | options | {"changes": merge(extension, self.changes)}),
         )
         before = self.nodes[number]
         if before:

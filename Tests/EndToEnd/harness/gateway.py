@@ -59,14 +59,16 @@ def otlp(backend, **settings):
     )
 
 
-def configuration(port, http_port, admin_port, exporters, *, policies=ALWAYS, decision_wait="300ms", changes=None):
+def configuration(
+    port, http_port, admin_port, exporters, *, policies=ALWAYS, decision_wait="300ms", changes=None, host="127.0.0.1"
+):
     """A configuration as the Collector has it. `exporters` maps ids to settings; `changes` is merged over the result."""
     made = {
         "receivers": {
             "otlp": {
                 "protocols": {
-                    "grpc": {"endpoint": f"127.0.0.1:{port}"},
-                    "http": {"endpoint": f"127.0.0.1:{http_port}"},
+                    "grpc": {"endpoint": f"{host}:{port}"},
+                    "http": {"endpoint": f"{host}:{http_port}"},
                 }
             }
         },
@@ -76,7 +78,7 @@ def configuration(port, http_port, admin_port, exporters, *, policies=ALWAYS, de
         },
         "exporters": exporters,
         "service": {
-            "telemetry": {"logs": {"level": "info"}, "metrics": {"address": f"127.0.0.1:{admin_port}"}},
+            "telemetry": {"logs": {"level": "info"}, "metrics": {"address": f"{host}:{admin_port}"}},
             "pipelines": {
                 "traces": {
                     "receivers": ["otlp"],
@@ -113,15 +115,21 @@ class Metrics:
 
 
 class Gateway:
-    """One node. Use as a context manager: a clean exit settles, checks the ledger and stops by SIGTERM."""
+    """One node. Use as a context manager: a clean exit settles, checks the ledger and stops by SIGTERM.
 
-    def __init__(self, directory, exporters, *, environment=None, balanced=True, arguments=(), **options):
+    It listens at `host`, and is started by `launcher`: a command that the program's own stands behind.
+    """
+
+    def __init__(
+        self, directory, exporters, *, environment=None, balanced=True, arguments=(), host="127.0.0.1", launcher=(), **options
+    ):
+        self.host, self.launcher = host, launcher
         self.directory = pathlib.Path(directory)
         self.port, self.http_port, self.admin_port = free_port(), free_port(), free_port()
         self.balanced = balanced
         self.arguments = arguments
         self.environment = environment or {}
-        self.config = configuration(self.port, self.http_port, self.admin_port, self._settings(exporters), **options)
+        self.config = configuration(self.port, self.http_port, self.admin_port, self._settings(exporters), host=host, **options)
         self.process = None
         self.last_ledger = None
 
@@ -146,7 +154,7 @@ class Gateway:
         self.log_path = self.directory / "tailgate.log"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [binary(), "run", "--config", str(self.config_path), *self.arguments],
+                [*self.launcher, binary(), "run", "--config", str(self.config_path), *self.arguments],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -205,11 +213,16 @@ class Gateway:
             self.kill()
             release(self.port, self.http_port, self.admin_port)
 
+    @property
+    def endpoint(self):
+        """Where it takes OTLP/gRPC."""
+        return f"{self.host}:{self.port}"
+
     # --- what it says about itself ---
 
     def http(self, path, headers=None, timeout=5):
         """(status, body, headers) of the admin endpoint; status 0 when nothing listens."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.admin_port}{path}", headers=headers or {})
+        request = urllib.request.Request(f"http://{self.host}:{self.admin_port}{path}", headers=headers or {})
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, answer.read().decode(), answer.headers

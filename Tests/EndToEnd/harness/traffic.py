@@ -13,9 +13,9 @@ from .program import tailgate
 class Sink:
     """A running `tailgate sink`; `report` is what it says at the end."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, host="127.0.0.1"):
         self.port = free_port()
-        self.endpoint = f"127.0.0.1:{self.port}"
+        self.endpoint = f"{host}:{self.port}"
         self.process = subprocess.Popen(
             [binary(), "sink", "--listen", self.endpoint, "--json", "--report-every", "0", *options],
             stdin=subprocess.DEVNULL,
@@ -33,9 +33,14 @@ class Sink:
         return json.loads(output)
 
 
+def whole_trace_sink(**where):
+    """A sink for the traces of `tailgate load`, for which a trace that comes in two pieces is split, however late the second."""
+    return sink("--spans-per-trace", "8", "--late-after", "1h", **where)
+
+
 @contextlib.contextmanager
-def sink(*options):
-    made = Sink(*options)
+def sink(*options, host="127.0.0.1"):
+    made = Sink(*options, host=host)
     try:
         yield made
     finally:
@@ -51,11 +56,12 @@ def load(port, *options):
 
 
 class Load:
-    """A running `tailgate load`; `report` is what it says at the end."""
+    """A running `tailgate load` to a port, or to several endpoints; `finish` returns its report."""
 
-    def __init__(self, port, *options):
+    def __init__(self, receivers, *options):
+        endpoints = [f"127.0.0.1:{receivers}"] if isinstance(receivers, int) else receivers
         self.process = subprocess.Popen(
-            [binary(), "load", "--endpoint", f"127.0.0.1:{port}", "--json", "--quiet", *map(str, options)],
+            [binary(), "load", "--json", "--quiet", *map(str, options)] + [a for e in endpoints for a in ("--endpoint", e)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -66,3 +72,50 @@ class Load:
         output, errors = self.process.communicate(timeout=timeout)
         assert self.process.returncode == 0, errors
         return json.loads(output)
+
+
+class SteadyLoad(Load):
+    """Traffic at a steady rate to several nodes, as clients send it that know them all: until it is told to stop, and each
+    request until somebody takes it."""
+
+    def __init__(self, endpoints, *options, rate=20_000):
+        self.rate = rate
+        super().__init__(
+            endpoints, "--rate", rate, "--seconds", "300", "--spans-per-request", "256", "--connections", 2 * len(endpoints),
+            "--attempts", "1000", *options)
+
+    def stop(self):
+        """Ends whole traces, and returns the report."""
+        assert self.process.poll() is None, "the load ended by itself"
+        self.process.send_signal(signal.SIGTERM)
+        return self.finish()
+
+
+def check_everything_whole(report, stores):
+    """The law of orderly changes: what was accepted has arrived at each store, once, and every trace in one piece."""
+    assert report["given_up"]["requests"] == 0 and report["unanswered"]["requests"] == 0, report
+    accepted = report["accepted"]["spans"]
+    assert accepted > 0
+    for seen in [store.stop() for store in stores]:
+        assert seen["split_traces"] == seen["late_traces"] == seen["duplicate_spans"] == 0, seen
+        assert seen["spans"] == accepted, (accepted, seen)
+        assert seen["whole_traces"] == seen["traces"] == accepted // 8, seen
+        assert seen["forgotten_traces"] == seen["malformed_requests"] == 0, seen
+
+
+def check_nothing_lost(report, stores, nodes, split_share=0.001):
+    """The law of faults that nobody can tell from a death: what was accepted has arrived; what came in two pieces or twice is
+    counted and rare. Returns what the first store saw."""
+    assert report["given_up"]["requests"] == 0, report
+    accepted = report["accepted"]["spans"]
+    # Who waits for a node that is gone may send the same again, be it a client or a node.
+    repeated = report["unanswered"]["spans"] + sum(
+        node.metrics().value("tailgate_cluster_possibly_duplicated_spans") for node in nodes
+    )
+    views = [store.stop() for store in stores]
+    for seen in views:
+        assert seen["spans"] - seen["duplicate_spans"] == accepted, (accepted, seen)
+        assert seen["incomplete_traces"] == 0 and seen["traces"] == accepted // 8, seen
+        assert seen["duplicate_spans"] <= repeated, (repeated, seen)
+        assert seen["split_traces"] + seen["late_traces"] <= split_share * seen["traces"], seen
+    return views[0]

@@ -23,6 +23,7 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
         #expect("\(read.advertise)" == "10.0.0.1:4319" && read.weight == 1)
         #expect(read.resolver == .dns(.init(hostname: "tailgate-headless"), types: [.a], port: 4319))
         #expect(read.handoffBandwidth == 100 << 20 && read.drainTimeout == 30_000_000_000 && read.compression == .none)
+        #expect(read.forwardDelay == 5_000_000)
     }
 
     @Test func everyResolver() throws {
@@ -48,12 +49,12 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
     @Test func everythingElse() throws {
         let (config, problems) = cluster(
             base
-                + "resolver: {static: {members: [10.0.0.1:4319, b:1]}}, weights: {10.0.0.1:4319: 3, B:1: 16}, handoff_bandwidth: 1GiB, drain_timeout: 2s, compression: gzip"
+                + "resolver: {static: {members: [10.0.0.1:4319, b:1]}}, weights: {10.0.0.1:4319: 3, B:1: 16}, handoff_bandwidth: 1GiB, forward_delay: 0s, drain_timeout: 2s, compression: gzip"
         )
         #expect(problems == [])
         let read = try #require(config)
         #expect(read.weights == ["10.0.0.1:4319": 3, "b:1": 16] && read.weight == 3)
-        #expect(read.handoffBandwidth == 1 << 30 && read.drainTimeout == 2_000_000_000 && read.compression == .gzip)
+        #expect(read.handoffBandwidth == 1 << 30 && read.drainTimeout == 2_000_000_000 && read.compression == .gzip && read.forwardDelay == 0)
     }
 
     @Test(arguments: [
@@ -87,6 +88,7 @@ private let base = "listen: 0.0.0.0:4319, advertise: 10.0.0.1:4319, "
             [#"`10.0.0.2:4319` is no member; did you mean `10.0.0.1:4319`?"#, "`17` is out of range: 1 to 16", #""x" has no port"#]
         ),
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: 1023KiB", [#"is out of range: 1 MiB to 1024 GiB are expected"#]),
+        (base + "resolver: {file: {path: m}}, forward_delay: 2s", ["is out of range"]),
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: fast", [#""fast" is no size"#]),
         (base + "resolver: {file: {path: m}}, handoff_bandwidth: 1", ["`1` is out of range"]),
         (base + "resolver: {file: {path: m}}, drain_timeout: 0s", ["drain_timeout: `0s` is out of range: 1s to 1h"]),

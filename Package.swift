@@ -121,6 +121,8 @@ let package = Package(
             name: "MicroBenchmarks", dependencies: ["ConfigTree", "OTLP", "Sampling", "Delivery", "LoadTools"],
             path: "Benchmarks/Micro", swiftSettings: houseTests),
         // tests
+        // what the tests of several modules share: seeded numbers, a protobuf encoder
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: house),
         // What the fuzzers run (Tests/Fuzzing, a package of its own), here to replay the inputs that were found.
         .target(
             name: "FuzzTargets",
@@ -132,16 +134,16 @@ let package = Package(
             ],
             path: "Tests/Fuzzing/Targets/FuzzTargets", swiftSettings: houseTests),
         .testTarget(name: "FuzzingTests", dependencies: ["FuzzTargets"], swiftSettings: houseTests),
-        .testTarget(name: "NativeCoreTests", dependencies: ["NativeCore"], swiftSettings: houseTests),
-        .testTarget(name: "OTLPTests", dependencies: ["OTLP"], swiftSettings: houseTests),
+        .testTarget(name: "NativeCoreTests", dependencies: ["TestSupport", "NativeCore"], swiftSettings: houseTests),
+        .testTarget(name: "OTLPTests", dependencies: ["TestSupport", "OTLP"], swiftSettings: houseTests),
         .testTarget(name: "ConfigTreeTests", dependencies: ["ConfigTree"], swiftSettings: houseTests),
-        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: houseTests),
-        .testTarget(name: "SamplingTests", dependencies: ["Sampling", "NativeCore", "OTLP", "ConfigTree"], swiftSettings: houseTests),
-        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "OTLP", "Telemetry"], swiftSettings: houseTests),
-        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "OTLP"], swiftSettings: houseTests),
+        .testTarget(name: "TelemetryTests", dependencies: ["TestSupport", "Telemetry"], swiftSettings: houseTests),
+        .testTarget(name: "SamplingTests", dependencies: ["TestSupport", "Sampling", "NativeCore", "OTLP", "ConfigTree"], swiftSettings: houseTests),
+        .testTarget(name: "DeliveryTests", dependencies: ["TestSupport", "Delivery", "OTLP", "Telemetry"], swiftSettings: houseTests),
+        .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Cluster", "OTLP"], swiftSettings: houseTests),
         // a simulated cluster, and thousands of its schedules: swift run -c release simulate
         .target(
-            name: "Simulation", dependencies: ["Cluster", "Sampling", "OTLP", "ConfigTree"], path: "Tests/Simulation",
+            name: "Simulation", dependencies: ["TestSupport", "Cluster", "Sampling", "OTLP", "ConfigTree"], path: "Tests/Simulation",
             swiftSettings: house),
         .executableTarget(
             name: "simulate",
@@ -151,7 +153,7 @@ let package = Package(
         .testTarget(
             name: "TransportTests",
             dependencies: [
-                "Transport", "NativeCore", "OTLP", "Sampling", "Delivery", "Cluster", "Telemetry",
+                "TestSupport", "Transport", "NativeCore", "OTLP", "ConfigTree", "Sampling", "Delivery", "Cluster", "Telemetry",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -159,10 +161,10 @@ let package = Package(
             ], swiftSettings: houseTests),
         .testTarget(
             name: "GatewayTests",
-            dependencies: ["Gateway", "ConfigTree", "Cluster", "Transport", "Telemetry"], swiftSettings: houseTests),
+            dependencies: ["TestSupport", "Gateway", "ConfigTree", "Cluster", "Transport", "Telemetry"], swiftSettings: houseTests),
         .testTarget(
             name: "PolicyToolsTests",
-            dependencies: ["PolicyTools", "Gateway", "NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],
+            dependencies: ["TestSupport", "PolicyTools", "Gateway", "NativeCore", "OTLP", "ConfigTree", "ReportText", "Sampling"],
             swiftSettings: houseTests),
         .testTarget(
             name: "ToolsTests",

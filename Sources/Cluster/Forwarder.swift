@@ -50,7 +50,7 @@ package struct ForwardingLedger: Sendable, Equatable {
 package struct Forwarder: Sendable {
     package enum Action: Sendable, Equatable {
         /// Send a batch; report with `completed`.
-        case send(to: String, ForwardHeaders, payload: [UInt8], spans: Int)
+        case send(to: String, ForwardHeaders, payload: [UInt8], attempt: Int)
         /// A request is settled: nil means OK, otherwise it is refused, with this delay for the client.
         case answer(token: UInt64, refusedFor: Int64?)
         /// Take these spans into this node's own shards now. They are counted here as `kept`; they may belong to another
@@ -185,10 +185,13 @@ package struct Forwarder: Sendable {
     }
 
     /// An attempt ended.
-    package mutating func completed(_ id: BatchID, _ outcome: ForwardOutcome, now: Int64) -> [Action] {
+    ///
+    /// Of an attempt that was given up only that the spans were taken still counts: what was sent since then may be taken yet.
+    package mutating func completed(_ id: BatchID, attempt: Int, _ outcome: ForwardOutcome, now: Int64) -> [Action] {
         var actions: [Action] = []
-        // An answer to an attempt that was given up: its batch was repeated, or is gone.
-        guard id.incarnation == incarnation, id.lane == lane, batches[id.sequence]?.deadline != nil else { return [] }
+        guard id.incarnation == incarnation, id.lane == lane, let batch = batches[id.sequence], batch.deadline != nil,
+            outcome == .taken || attempt == batch.attempts
+        else { return [] }
         complete(id.sequence, outcome, now, &actions)
         return actions
     }
@@ -358,7 +361,7 @@ package struct Forwarder: Sendable {
         let headers = ForwardHeaders(
             batch: BatchID(incarnation: incarnation, lane: lane, sequence: number), hop: batch.hop,
             ringVersion: ring?.version ?? 0)
-        actions.append(.send(to: batch.peer, headers, payload: batch.part.payload, spans: batch.part.spans))
+        actions.append(.send(to: batch.peer, headers, payload: batch.part.payload, attempt: batch.attempts))
     }
 
     private mutating func complete(_ number: UInt64, _ outcome: ForwardOutcome, _ now: Int64, _ actions: inout [Action]) {
@@ -541,6 +544,7 @@ package struct Forwarder: Sendable {
         custodySpans -= inCustody
         ledger.accepted += part.spans - inCustody
         ledger.kept += part.spans
-        actions.append(.keep(part))
+        // Before the answers that say that it is held.
+        actions.insert(.keep(part), at: 0)
     }
 }

@@ -45,6 +45,7 @@ struct Scrape: Sendable {
             own.set(book.policies[number].conditionErrors, total: total)
         }
         plan.metrics.ledger.write(ledger, into: own)
+        plan.metrics.batch.writeConstants(into: own)
         let metrics = plan.metrics.process
         own.set(metrics.ready, status.isReady ? 1 : 0)
         own.set(metrics.memoryLimit, plan.memory.limitBytes)
@@ -67,9 +68,14 @@ extension ClusterMetrics {
     /// Enters the cluster as the node sees it.
     fileprivate func write(_ cluster: ClusterDescription, into cells: MetricCells) {
         cells.set(members, cluster.ring?.members.count ?? 0)
+        cells.set(listed, cluster.listedMembers)
+        cells.set(resolverFailures, cluster.resolverFailures)
         let others = cluster.description.members.filter { !$0.isSelf }
         for (state, id) in peers { cells.set(id, others.count { $0.state?.rawValue == state }) }
+        cells.set(ringVersion, Int(UInt32(truncatingIfNeeded: cluster.ring?.version ?? 0)))
         cells.set(ringEpoch, Int(clamping: cluster.ringEpoch))
+        let share = cluster.description.members.first { $0.isSelf }?.share ?? 0
+        cells.set(ringShare, Int((share * 1_000_000).rounded()))
         cells.set(isAgreed, cluster.isAgreed ? 1 : 0)
         cells.set(differingPolicies, others.count { cluster.differs($0) })
         cells.set(splitSpans[.notHeld], total: cluster.splitSpans[.notHeld] ?? 0)

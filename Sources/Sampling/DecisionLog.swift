@@ -16,7 +16,8 @@ struct DecisionRecord: BitwiseCopyable {
     var lateSpans: UInt32
     /// The first 64 predicate bits of the whole trace; others stand in the evidence.
     var predicates: UInt64
-    /// Four bits for each of the first 64 policies: 0 not asked, else the verdict plus one.
+    /// Four bits for each of the first 64 policies: 0 not asked, else the verdict plus one. Those of further policies stand
+    /// before the evidence, as `MoreVerdicts`.
     var verdicts: [4 of UInt64]
     /// Where its evidence begins, as a count of all bytes ever written, and how much there is.
     var evidenceStart: UInt64
@@ -34,11 +35,13 @@ struct DecisionRecord: BitwiseCopyable {
         static let isEarly = Flags(rawValue: 4)
         /// There was evidence, but not the time to note it.
         static let lacksEvidence = Flags(rawValue: 8)
+        /// Verdicts stand before the evidence.
+        static let hasMoreVerdicts = Flags(rawValue: 16)
     }
 
     static let recordedPolicies = 64
 
-    /// What policy number `position` of the version said; nil: it was not asked, or is not recorded.
+    /// What policy number `position` of the version said, if it is one of the first 64; nil: it was not asked.
     func verdict(ofPolicy position: Int) -> PolicyVerdict? {
         guard position < Self.recordedPolicies else { return nil }
         let state = UInt8(truncatingIfNeeded: verdicts[position >> 4] >> UInt64((position & 15) * 4)) & 15
@@ -48,6 +51,40 @@ struct DecisionRecord: BitwiseCopyable {
     mutating func set(_ verdict: PolicyVerdict, ofPolicy position: Int) {
         guard position < Self.recordedPolicies else { return }
         verdicts[position >> 4] |= (UInt64(verdict.rawValue) + 1) << UInt64((position & 15) * 4)
+    }
+}
+
+/// The verdicts of policies beyond the first 64, as bytes: their number in two bytes, then four bits for each as in
+/// `DecisionRecord.verdicts`. Only sets of so many policies pay for them, with a part of the room for evidence.
+enum MoreVerdicts {
+    static func append(_ verdicts: ArraySlice<PolicyVerdict?>, to bytes: inout [UInt8]) {
+        let count = min(verdicts.count, Int(UInt16.max))
+        bytes.append(UInt8(truncatingIfNeeded: count >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: count))
+        var half: UInt8?
+        for verdict in verdicts.prefix(count) {
+            let state = verdict.map { $0.rawValue + 1 } ?? 0
+            if let low = half {
+                bytes.append(low | state << 4)
+                half = nil
+            } else {
+                half = state
+            }
+        }
+        if let half { bytes.append(half) }
+    }
+
+    /// The verdicts, and where the bytes behind them begin; nil if the bytes are cut off.
+    static func read(_ bytes: [UInt8]) -> (verdicts: [PolicyVerdict?], next: Int)? {
+        guard bytes.count >= 2 else { return nil }
+        let count = Int(bytes[0]) << 8 | Int(bytes[1])
+        let next = 2 + (count + 1) / 2
+        guard bytes.count >= next else { return nil }
+        let verdicts = (0..<count).map { position -> PolicyVerdict? in
+            let state = bytes[2 + position / 2] >> UInt8(position % 2 * 4) & 15
+            return state == 0 ? nil : PolicyVerdict(rawValue: state - 1)
+        }
+        return (verdicts, next)
     }
 }
 

@@ -69,8 +69,14 @@ final class DynamicRates: PolicyState, SharedLimiter {
     func decide(key: UInt64, hash: UInt64, spans: Double, now: Int64, isPreview: Bool = false) -> Bool {
         contents.withLock { contents in
             adjustIfDue(&contents, now)
-            let key = contents.keys[key] != nil || contents.keys.count < settings.keyLimit ? key : Self.overflowKey
-            var entry = contents.keys[key] ?? Key()
+            // Looked up once where the key is known.
+            var key = key
+            var place = contents.keys.index(forKey: key)
+            if place == nil && contents.keys.count >= settings.keyLimit {
+                key = Self.overflowKey
+                place = contents.keys.index(forKey: key)
+            }
+            var entry = place.map { contents.keys.values[$0] } ?? Key()
             entry.seen += spans
             let isRare = settings.rareInterval > 0 && (entry.keptAt.map { now - $0 >= settings.rareInterval } ?? true)
             let isKept = isRare || Self.isChosen(hash, entry.share ?? settings.initialShare)
@@ -80,7 +86,11 @@ final class DynamicRates: PolicyState, SharedLimiter {
                 entry.keptAt = now
                 contents.consumed &+= UInt64(spans)
             }
-            contents.keys[key] = entry
+            if let place {
+                contents.keys.values[place] = entry
+            } else {
+                contents.keys[key] = entry
+            }
             return isKept
         }
     }

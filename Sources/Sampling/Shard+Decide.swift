@@ -83,18 +83,39 @@ extension Shard {
     private mutating func decideNext(now: Int64, early: Bool) -> DecidedTrace? {
         context.now = now
         if !settled.isEmpty { return takeSettled(now: now) }
-        while let index = wheel.next(now: now, all: early) {
+        guard let index = nextUndecided(now: now, all: early) else { return nil }
+        prefetchDecisions()
+        return decide(index, now: now, early: early)
+    }
+
+    /// The next trace whose time has come, or with `all` the next one whatever its time. Tombstones that it passes are removed.
+    @inline(__always)
+    private mutating func nextUndecided(now: Int64, all: Bool) -> Int? {
+        while let index = wheel.next(now: now, all: all) {
             let flags = table[index].flags
             // A stale place: the trace was decided earlier, and another one may live in its entry now.
-            guard flags.contains(.isLive), early || table[index].deadline <= now else { continue }
-            if flags.contains(.isSettled) {
-                if !flags.contains(.isSetAside) { removeTombstone(index) }
-                continue
-            }
-            prefetchDecisions()
-            return decide(index, now: now, early: early)
+            guard flags.contains(.isLive), all || table[index].deadline <= now else { continue }
+            if !flags.contains(.isSettled) { return index }
+            if !flags.contains(.isSetAside) { removeTombstone(index) }
         }
         return nil
+    }
+
+    /// Forgets all traces that wait for their decision; no policy is asked, nothing is remembered. Returns their spans.
+    ///
+    /// What its spans settled is decided, and must have been handed out by `nextDecision` before. Large traces that are
+    /// set aside stay.
+    package mutating func forgetPending(now: Int64) -> Int {
+        precondition(settled.isEmpty, "settled traces are decided, not pending")
+        var spans = 0
+        while let index = nextUndecided(now: now, all: true) {
+            spans += Int(table[index].spanCount)
+            bufferedSpans -= Int(table[index].spanCount)
+            bufferedBytes -= Int(table[index].spanBytes)
+            remove(index)
+        }
+        freeDecided()
+        return spans
     }
 
     /// Whether spans settled traces that `nextDecision` has not yet handed out.

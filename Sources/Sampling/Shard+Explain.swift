@@ -26,6 +26,10 @@ extension Shard {
             }
         }
         var evidence: [UInt8] = []
+        if context.verdicts.count > DecisionRecord.recordedPolicies && cause != .tooLarge {
+            MoreVerdicts.append(context.verdicts[DecisionRecord.recordedPolicies...], to: &evidence)
+            record.flags.insert(.hasMoreVerdicts)
+        }
         if !summary.lastEvidence.isNone {
             if evidenceBudget.allows(isKept: decision.verdict != .notSampled, now: now) {
                 for entry in self.evidence(of: summary, version.policies, limit: EvidenceNotes.maximumEntries) {
@@ -138,9 +142,15 @@ extension Shard {
         explanation.decidedBy = record.policy == 0 ? nil : record.policy - 1
         guard let version = log?.version(of: record) else { return explanation }
         explanation.version = version
-        let notes = log?.evidence(of: record)
-        let evidence = notes.map { EvidenceNotes.read($0) } ?? []
-        let verdicts = version.policies.policies.indices.map { record.verdict(ofPolicy: $0) }
+        let bytes = log?.evidence(of: record)
+        var notes = bytes?[...]
+        var verdicts = version.policies.policies.indices.prefix(DecisionRecord.recordedPolicies).map { record.verdict(ofPolicy: $0) }
+        if record.flags.contains(.hasMoreVerdicts) {
+            let more = bytes.flatMap { MoreVerdicts.read($0) }
+            verdicts += more?.verdicts ?? []
+            notes = more.flatMap { bytes?[$0.next...] }
+        }
+        let evidence = notes.map { EvidenceNotes.read(Array($0)) } ?? []
         // Bits beyond the first 64 are known from the notes alone.
         var words = Array(repeating: UInt64(0), count: version.policies.sideLayout.predicateWords + 1)
         words[0] = record.predicates
@@ -148,7 +158,7 @@ extension Shard {
         explanation.policies = Self.policies(version.policies, verdicts, words, evidence)
         let isCut = notes == nil || record.flags.contains(.lacksEvidence) || evidence.count >= EvidenceNotes.maximumEntries
         for position in explanation.policies.indices {
-            explanation.policies[position].isUnrecorded = position >= DecisionRecord.recordedPolicies
+            explanation.policies[position].isUnrecorded = position >= verdicts.count && !explanation.isTooLarge
             let looksBeyond = version.policies.predicates(ofPolicy: position).numbers.contains { $0 >= 64 }
             explanation.policies[position].isPartial = isCut && looksBeyond
         }

@@ -14,7 +14,8 @@ package struct TraceExplanation: Sendable {
         package let verdict: PolicyVerdict?
         /// The conditions of this policy that held for some span.
         package let because: [Reason]
-        /// The verdict is one of those that are not recorded (`DecisionRecord.recordedPolicies`): `verdict` says nothing then.
+        /// The verdict, of a policy beyond the first 64, was recorded where newer decisions needed the room: `verdict` says nothing
+        /// then.
         package var isUnrecorded = false
         /// There may be conditions that held beside those in `because`: the notes on them were not kept.
         package var isPartial = false

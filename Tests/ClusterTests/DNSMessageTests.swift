@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Cluster
@@ -150,7 +151,7 @@ private func parse(_ bytes: [UInt8]) -> Result<DNSResponse, DNSMessageError> {
         let good = writer.bytes
         #expect(try DNSResponse(parsing: good).answers.count == 4)
         for length in 0..<good.count { #expect(throws: DNSMessageError.self) { try DNSResponse(parsing: Array(good[..<length])) } }
-        var random = Numbers(seed: 53)
+        var random = SeededGenerator(53)
         for _ in 0..<20_000 {
             var bytes = good
             for _ in 0...random.below(4) { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
@@ -214,16 +215,3 @@ private func parse(_ bytes: [UInt8]) -> Result<DNSResponse, DNSMessageError> {
     }
 }
 
-/// SplitMix64: the same numbers in every run.
-private struct Numbers {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func below(_ limit: Int) -> Int {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return Int((word ^ (word >> 31)) % UInt64(limit))
-    }
-}

@@ -7,7 +7,7 @@ import Testing
     /// A forwarder of node `a:1` and what it asked for.
     struct Run {
         var forwarder: Forwarder
-        var sent: [(peer: String, headers: ForwardHeaders, payload: [UInt8])] = []
+        var sent: [(peer: String, headers: ForwardHeaders, payload: [UInt8], attempt: Int)] = []
         var answers: [UInt64: Int64?] = [:]
         var kept: [RequestPart] = []
         var now: Int64 = 0
@@ -25,7 +25,7 @@ import Testing
         mutating func take(_ actions: [Forwarder.Action]) {
             for action in actions {
                 switch action {
-                case .send(let peer, let headers, let payload, _): sent.append((peer, headers, payload))
+                case .send(let peer, let headers, let payload, let attempt): sent.append((peer, headers, payload, attempt))
                 case .answer(let token, let refusedFor):
                     #expect(answers[token] == nil, "answered twice")
                     answers[token] = .some(refusedFor)
@@ -46,7 +46,7 @@ import Testing
         }
 
         mutating func complete(_ number: Int, _ outcome: ForwardOutcome) {
-            take(forwarder.completed(sent[number].headers.batch, outcome, now: now))
+            take(forwarder.completed(sent[number].headers.batch, attempt: sent[number].attempt, outcome, now: now))
         }
 
         mutating func tick(_ time: Int64) {
@@ -110,13 +110,27 @@ import Testing
         #expect(run.forwarder.ledger == ForwardingLedger(accepted: 2, forwarded: 2))
     }
 
+    /// A refusal that comes when the batch is under way again says nothing about what is under way.
+    @Test func aLateRefusalDoesNotCount() {
+        var run = Run()
+        run.submit(1, ["b:1"], local: true)
+        run.complete(0, .refused(retryAfter: 0))
+        run.tick(100 * millisecond)
+        #expect(run.sent.count == 2)
+        run.complete(0, .refused(retryAfter: 0))
+        run.take(run.forwarder.ringChanged(ring("a:1", "c:1"), now: run.now))
+        #expect(run.sent.count == 2 && run.forwarder.batchCount == 1)
+        run.complete(1, .taken)
+        #expect(run.forwarder.isEmpty && run.forwarder.ledger == ForwardingLedger(accepted: 2, forwarded: 2))
+    }
+
     @Test func anotherRingTakesWhatWaits() {
         var run = Run()
         run.submit(1, ["b:1"], local: true)
         run.complete(0, .refused(retryAfter: 0))
         run.take(run.forwarder.ringChanged(ring("a:1", "c:1"), now: run.now))
         #expect(run.kept.reduce(0) { $0 + $1.spans } + run.forwarder.custodySpans == 2)
-        for (peer, headers, payload) in run.sent[1...] {
+        for (peer, headers, payload, _) in run.sent[1...] {
             #expect(peer == "c:1" && headers.batch != run.sent[0].headers.batch && headers.hop == 1)
             #expect(walk(payload).records.count == run.forwarder.custodySpans)
         }

@@ -1,5 +1,6 @@
 import Delivery
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite struct BackoffTests {
@@ -18,7 +19,7 @@ import Testing
         #expect(backoff.delay(failures: 1, random: 0) == 2_500_000_000)
         let most = backoff.delay(failures: 1, random: .max)
         #expect(most > 7_499_999_990 && most <= 7_500_000_000)
-        var random = SplitMix(2)
+        var random = SeededGenerator(2)
         var sum: Int64 = 0
         for _ in 0..<10_000 { sum += backoff.delay(failures: 1, random: random.next()) / 10_000 }
         #expect(abs(sum - 5_000_000_000) < 50_000_000)

@@ -1,9 +1,10 @@
 import Delivery
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite struct BatchAssemblerTests {
-    let scope = field(1, field(1, Array("lib".utf8)))
+    let scope = Encode.bytes(1, Encode.text(1, "lib"))
 
     func addAll(
         _ assembler: inout BatchAssembler, _ spans: [[UInt8]], hash: UInt64 = 1,
@@ -31,8 +32,8 @@ import Testing
         let span = makeSpan(trace: 1, number: 1, filler: 200)
         _ = addAll(&assembler, [span, span])
         let batch = assembler.flush()
-        let expected = field(
-            1, makeResource("a") + field(2, scope + field(2, span) + field(2, span)))
+        let expected = Encode.bytes(
+            1, makeResource("a") + Encode.bytes(2, scope + Encode.bytes(2, span) + Encode.bytes(2, span)))
         #expect(batch == AssembledBatch(message: expected, spans: 2, traces: 1))
         let nothing = assembler.flush()
         #expect(nothing == nil)
@@ -61,7 +62,7 @@ import Testing
         let resource = makeResource("a", schema: "https://x")
         _ = assembler.beginTrace(spans: 3, bytes: 300, now: 0)
         for (hash, name) in [(1, "x"), (2, "y"), (1, "x")] as [(UInt64, String)] {
-            let header = field(1, field(1, Array(name.utf8)))
+            let header = Encode.bytes(1, Encode.text(1, name))
             let span = makeSpan(trace: 1, number: hash)
             _ = assembler.add(
                 groupHash: hash, resource: resource.span, scope: header.span, span: span.span)
@@ -190,7 +191,7 @@ import Testing
     /// lost, nothing is changed, traces keep their order, limits hold.
     @Test(arguments: 0..<60 as Range<UInt64>)
     func whatGoesInComesOut(seed: UInt64) throws {
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed)
         let settings = BatchSettings(
             sendBatchSize: Int.random(in: 1...400, using: &random),
             sendBatchMaxSize: Bool.random(using: &random) ? 0 : 500,
@@ -210,7 +211,7 @@ import Testing
                 parts.append(
                     DecodedSpan(
                         resource: makeResource("service-\(resource)"),
-                        scope: field(1, Array("lib\(library)".utf8)),
+                        scope: Encode.bytes(1, Array("lib\(library)".utf8)),
                         span: makeSpan(
                             trace: trace, number: UInt64(number),
                             filler: Int.random(in: 0...400, using: &random))))

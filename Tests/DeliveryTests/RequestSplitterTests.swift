@@ -1,14 +1,15 @@
 import Delivery
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite struct RequestSplitterTests {
     func request(_ groups: [(String, [[UInt8]])]) -> [UInt8] {
         groups.flatMap { name, spans in
             // The header stands behind the spans on purpose: field order is free.
-            field(
+            Encode.bytes(
                 1,
-                field(2, spans.flatMap { field(2, $0) } + field(3, Array("s".utf8)))
+                Encode.bytes(2, spans.flatMap { Encode.bytes(2, $0) } + Encode.text(3, "s"))
                     + makeResource(name))
         }
     }
@@ -82,7 +83,7 @@ import Testing
 
     /// Garbage never traps.
     @Test func noise() {
-        var random = SplitMix(3)
+        var random = SeededGenerator(3)
         for _ in 0..<3000 {
             var bytes = request([("a", (0..<3).map { makeSpan(trace: $0, number: 1) })])
             for _ in 0..<3 {

@@ -1,5 +1,6 @@
 import Delivery
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite struct RetryQueuePropertyTests {
@@ -7,7 +8,7 @@ import Testing
     /// abandoned: at every step the ledger balances and no bound is passed.
     @Test(arguments: 0..<200 as Range<UInt64>)
     func aDestinationThatFailsAtRandom(seed: UInt64) {
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed)
         let sizer = QueueSettings.Sizer.allCases.randomElement(using: &random) ?? .requests
         let capacity: Int =
             switch sizer {

@@ -1,14 +1,15 @@
 import Delivery
 import Telemetry
+import TestSupport
 import Testing
 
 /// A request of `spans` spans, each in a trace of its own.
 func makeRequest(spans: Int = 1, filler: Int = 0, sequence: UInt64 = 0) -> ExportRequest {
     let parts = (0..<spans).flatMap {
-        field(2, makeSpan(trace: UInt64($0), number: 1, filler: filler))
+        Encode.bytes(2, makeSpan(trace: UInt64($0), number: 1, filler: filler))
     }
     return ExportRequest(
-        identity: field(1, makeResource("a") + field(2, parts)), spanCount: spans,
+        identity: Encode.bytes(1, makeResource("a") + Encode.bytes(2, parts)), spanCount: spans,
         traceCount: spans, sequence: sequence, createdAt: 0)
 }
 

@@ -1,49 +1,20 @@
 import Delivery
 import Telemetry
+import TestSupport
 import Testing
-
-/// SplitMix64: the same numbers in every run.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-}
 
 let second: Int64 = 1_000_000_000
 
-/// A length-delimited field with a one-byte tag, written apart from the module under test.
-func field(_ number: UInt8, _ payload: [UInt8]) -> [UInt8] {
-    var bytes = [number << 3 | 2]
-    var length = payload.count
-    repeat {
-        let low = UInt8(length % 128)
-        length /= 128
-        bytes.append(length > 0 ? low + 128 : low)
-    } while length > 0
-    return bytes + payload
-}
-
 /// A span: trace id, span id (numbered), and filling.
 func makeSpan(trace: UInt64, number: UInt64, filler: Int = 0) -> [UInt8] {
-    func bigEndian(_ value: UInt64) -> [UInt8] {
-        (0..<8).map { UInt8(value >> (56 - 8 * $0) & 0xff) }
-    }
-    let id = bigEndian(0xabcd) + bigEndian(trace)
-    return field(1, id) + field(2, bigEndian(number))
-        + field(5, [UInt8](repeating: 0x61, count: filler))
+    let id = Encode.bigEndian(0xabcd) + Encode.bigEndian(trace)
+    return Encode.bytes(1, id) + Encode.bytes(2, Encode.bigEndian(number))
+        + Encode.bytes(5, [UInt8](repeating: 0x61, count: filler))
 }
 
 /// Header of a ResourceSpans: a resource (field 1), optionally a schema URL (field 3).
 func makeResource(_ name: String, schema: String? = nil) -> [UInt8] {
-    field(1, field(1, Array(name.utf8))) + (schema.map { field(3, Array($0.utf8)) } ?? [])
+    Encode.bytes(1, Encode.text(1, name)) + (schema.map { Encode.bytes(3, Array($0.utf8)) } ?? [])
 }
 
 /// One span of a decoded request with everything above it.

@@ -170,6 +170,43 @@ def test_compose_addresses_meet():
     assert all(r.startswith("rules/") for r in one("compose/prometheus.yaml")["rule_files"])
 
 
+def test_compose_agent_goes_to_any_node():
+    """The nodes share a name, and the agent resolves it."""
+    endpoint = one("compose/agent.yaml")["exporters"]["otlp"]["endpoint"]
+    name = re.fullmatch(r"dns:///([\w-]+):4317", endpoint)[1]
+    assert all(name in service["networks"]["default"]["aliases"] for service in nodes().values())
+    assert name not in compose()["services"], "one name, one meaning"
+
+
+def configurations():
+    """Every file below Deploy that is a node's configuration: it samples tails."""
+    found = []
+    for path in sorted(DEPLOY.rglob("*.yaml")):
+        # Templates of the chart are rendered and validated by test_deploy_kubernetes.py.
+        text = path.read_text()
+        if "templates" not in path.parts and "tail_sampling:" in text and re.search(r"^receivers:", text, re.M):
+            found.append(path.relative_to(DEPLOY))
+    return found
+
+
+@pytest.mark.parametrize("path", configurations(), ids=str)
+def test_every_configuration_validates(path):
+    result = validate(DEPLOY / path, POD_IP="10.0.0.1", HOSTNAME="tailgate-1")
+    warnings = [line for line in result.output.splitlines() if ": warning: " in line]
+    # Inside containers that is meant; who may come is for the network policy.
+    assert result.returncode == 0 and all("can be reached from other machines" in w for w in warnings), result.output
+
+
+def test_no_configuration_is_overlooked():
+    assert {str(p) for p in configurations()} == {
+        "compose/tailgate.yaml",
+        "compose/tailgate-cluster.yaml",
+        "config/tailgate.yaml",
+        "kubernetes/cluster/tailgate.yaml",
+        "kubernetes/standalone/tailgate.yaml",
+    }
+
+
 def test_compose_load_is_a_command_that_runs():
     service = compose()["services"]["load"]
     options = {word for word in service["command"] if word.startswith("--")}

@@ -15,7 +15,7 @@ VERSIONS = ("1.29", "1.31", "1.33", kubernetes_validate.latest_version())
 # Kinds that are not Kubernetes' own: their schemas are elsewhere.
 FOREIGN = ("kustomize.config.k8s.io/", "monitoring.coreos.com/")
 MANIFESTS = sorted(
-    p.relative_to(DEPLOY) for p in FOLDER.rglob("*.yaml") if p.name not in ("tailgate.yaml", "prometheus-adapter.yaml")
+    p.relative_to(DEPLOY) for p in FOLDER.rglob("*.yaml") if p.name not in ("tailgate.yaml", "policies.yaml", "prometheus-adapter.yaml")
 )
 
 
@@ -115,9 +115,12 @@ def test_configuration_and_manifests_agree(variant):
     assert resources["requests"]["memory"] == resources["limits"]["memory"] == "4Gi"
     assert container["args"][-2:] == ["--workers", resources["requests"]["cpu"]]
     (volume,) = pod["volumes"]
-    generator = one(f"kubernetes/{variant}/kustomization.yaml")["configMapGenerator"][0]
-    assert generator["name"] == volume["configMap"]["name"]
-    assert f"{container['volumeMounts'][0]['mountPath']}/{generator['files'][0]}" == container["args"][2]
+    generated, watched = one(f"kubernetes/{variant}/kustomization.yaml")["configMapGenerator"]
+    assert [s["configMap"]["name"] for s in volume["projected"]["sources"]] == [generated["name"], watched["name"]]
+    assert f"{container['volumeMounts'][0]['mountPath']}/{generated['files'][0]}" == container["args"][2]
+    # Beside the configuration, and under a name that stays: a change of the policies is no rollout.
+    assert sampling["policies"] == f"${{file:{watched['files'][0]}}}"
+    assert watched["options"] == {"disableNameSuffixHash": True} and "options" not in generated
 
 
 def test_pods_are_confined():
@@ -153,6 +156,7 @@ def test_variants_differ_by_the_cluster_alone():
     plain, cluster = one("kubernetes/standalone/tailgate.yaml"), one("kubernetes/cluster/tailgate.yaml")
     del cluster["extensions"], cluster["service"]["extensions"]
     assert plain == cluster
+    assert one("kubernetes/standalone/policies.yaml") == one("kubernetes/cluster/policies.yaml")
 
 
 def test_kustomize():
@@ -165,6 +169,13 @@ def test_kustomize():
     assert {"Deployment", "Service", "ConfigMap", "PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor"} <= {
         d["kind"] for d in found
     }
+    (deployment,) = [d for d in found if d["kind"] == "Deployment"]
+    (autoscaler,) = [d for d in found if d["kind"] == "HorizontalPodAutoscaler"]
+    assert "replicas" not in deployment["spec"] and autoscaler["spec"]["minReplicas"] == 3
+    made = {d["metadata"]["name"] for d in found if d["kind"] == "ConfigMap"}
+    sources = deployment["spec"]["template"]["spec"]["volumes"][0]["projected"]["sources"]
+    assert {s["configMap"]["name"] for s in sources} == made
+    assert "tailgate-policies" in made and "tailgate-config" not in made, "one keeps its name, the other has a hash"
 
 
 @pytest.mark.parametrize("path", ["kubernetes/agents/daemonset.yaml", "kubernetes/agents/sidecar.yaml"])
@@ -202,8 +213,9 @@ VARIANTS = {
 }
 
 
-def chart_configuration(rendered):
-    return [d for d in rendered if d["kind"] == "ConfigMap"][0]["data"]["tailgate.yaml"]
+def chart_files(rendered):
+    """{name: text} of all ConfigMaps."""
+    return {name: text for d in rendered if d["kind"] == "ConfigMap" for name, text in d["data"].items()}
 
 
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
@@ -211,8 +223,9 @@ def test_chart_schema(values, tmp_path):
     rendered = documents(render_chart(CHART, values))
     for document in rendered:
         check(document)
+    for name, text in chart_files(rendered).items():
+        (tmp_path / name).write_text(text)
     path = tmp_path / "tailgate.yaml"
-    path.write_text(chart_configuration(rendered))
     if "cluster" in values:
         check_cluster_configuration(
             path, documents(render_chart(CHART)) == documents(render_chart(CHART, {"cluster": {"enabled": True}})),
@@ -251,12 +264,25 @@ def test_the_chart_is_the_manifests(component):
         del plain["Deployment", "tailgate"]["spec"]["replicas"]
     rendered = documents(render_chart(CHART, {"cluster": {"enabled": component == "cluster"}}))
     chart = {(d["kind"], d["metadata"]["name"]): comparable(d) for d in rendered}
-    configuration = yaml.safe_load(chart_configuration(rendered))
-    del chart["ConfigMap", "tailgate-config"]
+    files = chart_files(rendered)
+    del chart["ConfigMap", "tailgate-config"], chart["ConfigMap", "tailgate-policies"]
     assert chart.keys() == plain.keys()
     for key in plain:
         assert chart[key] == plain[key], key
-    assert configuration == one(f"kubernetes/{component}/tailgate.yaml")
+    assert files.keys() == {"tailgate.yaml", "policies.yaml"}
+    for name, text in files.items():
+        assert yaml.safe_load(text) == one(f"kubernetes/{component}/{name}")
+
+
+def test_only_the_configuration_is_a_rollout():
+    """The pods' checksum follows the configuration, and not the policies."""
+
+    def checksum(values):
+        (deployment,) = [d for d in documents(render_chart(CHART, values)) if d["kind"] == "Deployment"]
+        return deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+    assert checksum({"policies": [{"name": "all", "type": "always_sample"}]}) == checksum({})
+    assert checksum({"decisionWait": "30s"}) != checksum({})
 
 
 def test_releases_of_two_names_do_not_meet():
@@ -289,9 +315,8 @@ def test_helm_itself():
         for found in (theirs, ours):
             # The checksum is over text, and YAML may be written in more than one way.
             del found["Deployment", "tailgate"]["spec"]["template"]["metadata"]["annotations"]
-            found["ConfigMap", "tailgate-config"]["data"] = yaml.safe_load(
-                found["ConfigMap", "tailgate-config"]["data"]["tailgate.yaml"]
-            )
+            for name, file in (("tailgate-config", "tailgate.yaml"), ("tailgate-policies", "policies.yaml")):
+                found["ConfigMap", name]["data"] = yaml.safe_load(found["ConfigMap", name]["data"][file])
         assert theirs == ours
 
 

@@ -169,15 +169,19 @@ def test_unit_and_program_agree():
     service = {key: values[-1] for key, values in unit()["Service"].items()}
     assert service["Type"] == "notify" and int(service["WatchdogSec"]) >= 10
     assert service["RestartPreventExitStatus"] == "64"
-    for key in ("ExecStartPre", "ExecStart"):
-        command = [word for word in service[key].split() if word != "$TAILGATE_OPTIONS"]
+    check, hang_up = unit()["Service"]["ExecReload"]
+    assert hang_up == "/bin/kill -HUP $MAINPID"
+    # Not before the start: a file that fails its own tests must not keep a node from serving.
+    assert "ExecStartPre" not in service
+    for line in (service["ExecStart"], check):
+        command = [word for word in line.split() if word != "$TAILGATE_OPTIONS"]
         assert command[0] == "/usr/bin/tailgate"
         assert tailgate(command[1], "--help").returncode == 0
         assert "--config" in tailgate(command[1], "--help").stdout
     # What the environment file offers, the configuration reads.
     config = (DEPLOY / "config/tailgate.yaml").read_text()
     for name in re.findall(r"^#(TAILGATE_\w+)=", (DEPLOY / "systemd/tailgate.default").read_text(), re.M):
-        assert name == "TAILGATE_OPTIONS" or f"${{env:{name}:-" in config, name
+        assert name == "TAILGATE_OPTIONS" or re.search(rf"\$\{{env:{name}(:-|\}})", config), name
     # A clean stop fits into the time that it is given, without an extension.
     stop = sum(int(v) for v in re.findall(r"^\s*(?:drain_timeout|shutdown_timeout): (\d+)s", config, re.M)) + 5
     assert stop < int(service["TimeoutStopSec"])
@@ -188,6 +192,21 @@ def test_the_shipped_configuration_runs(tmp_path, backend, rng):
     result = validate(DEPLOY / "config/tailgate.yaml")
     assert result.returncode == 0, result.output
     assert "warning" not in result.output
+
+
+def test_the_shipped_configuration_becomes_a_cluster(tmp_path):
+    """With the marks taken away, as it says."""
+    text = (DEPLOY / "config/tailgate.yaml").read_text()
+    members = tmp_path / "members.txt"
+    members.write_text("10.0.0.1:4319\n10.0.0.2:4319\n")
+    switched = re.sub(r"^( *)#: ", r"\1", text, flags=re.M).replace("/etc/tailgate/members.txt", str(members))
+    (tmp_path / "tailgate.yaml").write_text(switched)
+    (tmp_path / "policies.yaml").write_text((DEPLOY / "config/policies.yaml").read_text())
+    advertise = {"TAILGATE_ADVERTISE": "10.0.0.2:4319"}
+    result = validate(tmp_path / "tailgate.yaml", **advertise)
+    assert result.returncode == 0 and "warning" not in result.output, result.output
+    ring = tailgate("ring", "--config", tmp_path / "tailgate.yaml", environment=advertise)
+    assert "2 members" in ring.stdout and "10.0.0.2:4319" in ring.stdout and "(this configuration's node)" in ring.stdout
 
 
 # --- the package ---

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from harness import otlp_json, spans
 from harness.clients import EXPORT, RawClient
-from harness.gateway import otlp
+from harness.gateway import pass_through
 from harness.http1 import RawHTTP1, curl
 from harness.ports import free_port, release
 from harness.wait import until
@@ -560,17 +560,11 @@ def plain(message):
     return json_format.MessageToJson(message, sort_keys=True)
 
 
-def pass_through(exporter="otlp/m"):
-    pipeline = {"receivers": ["otlp"], "exporters": [exporter]}
-    return {"service": {"pipelines": {"metrics": pipeline, "logs": dict(pipeline)}}}
-
-
 @pytest.mark.parametrize("signal, make", [("metrics", metrics_request), ("logs", logs_request)])
 def test_metrics_and_logs_are_passed_on(gateway, backend, rng, signal, make):
     traces, others = backend(), backend()
     service = {"metrics": "metrics.v1.MetricsService", "logs": "logs.v1.LogsService"}[signal]
-    changes = {"exporters": {"otlp/m": otlp(others)}, **pass_through()}
-    changes["service"]["pipelines"]["traces"] = {"exporters": ["otlp/a"]}
+    changes = pass_through(others)
     requests = [make(rng) for _ in range(30)]
     with gateway([traces], changes=changes) as node, RawHTTP1(node.http_port) as http, RawClient(node.port) as client:
         for number, request in enumerate(requests):
@@ -612,8 +606,7 @@ def test_metrics_and_logs_without_a_pipeline_are_refused(gateway, backend):
 def test_metrics_wait_for_their_backend(gateway, backend, rng):
     """The queue of metrics is its own: traces go on while metrics wait, and metrics arrive in the end."""
     traces, others = backend(), backend(started=False)
-    changes = {"exporters": {"otlp/m": otlp(others)}, **pass_through()}
-    changes["service"]["pipelines"]["traces"] = {"exporters": ["otlp/a"]}
+    changes = pass_through(others)
     with gateway([traces], changes=changes) as node, RawHTTP1(node.http_port) as http:
         for _ in range(10):
             assert http.post(metrics_request(rng).SerializeToString(), "/v1/metrics").status == 200

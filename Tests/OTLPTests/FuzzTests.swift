@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import OTLP
@@ -5,7 +6,7 @@ import Testing
 /// Mutated requests: nothing may trap, and what is accepted lies inside the body.
 @Suite struct FuzzTests {
     @Test(arguments: [UInt64(1), 2, 3, 4]) func mutatedRequests(seed: UInt64) throws {
-        var random = SeededGenerator(state: seed)
+        var random = SeededGenerator(seed)
         let names = RequestWalkerPropertyTests.wanted.map { Array($0.utf8) }
         let walker = RequestWalker(
             keys: HashKeys(using: &random),

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import OTLP
@@ -7,7 +8,7 @@ import Testing
     static let wanted = ["error", "http.route", "db.system", ModelRequest.keys[8], "service.name"]
 
     @Test(arguments: [true, false]) func randomRequestsComeBackFieldByField(nested: Bool) throws {
-        var random = SeededGenerator(state: nested ? 11 : 12)
+        var random = SeededGenerator(nested ? 11 : 12)
         let keys = HashKeys(using: &random)
         let names = Self.wanted.map { Array($0.utf8) }
         let walker = RequestWalker(

@@ -1,58 +1,16 @@
-/// A protobuf encoder of its own, so that tests don't check the code against itself.
-enum Encode {
-    static func varint(_ value: UInt64) -> [UInt8] {
-        value < 128 ? [UInt8(value)] : [UInt8(value % 128) + 128] + varint(value / 128)
-    }
-    static func varint(_ number: Int, _ value: UInt64) -> [UInt8] {
-        varint(UInt64(number * 8)) + varint(value)
-    }
-    static func fixed64(_ number: Int, _ value: UInt64) -> [UInt8] {
-        varint(UInt64(number * 8 + 1))
-            + (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
-    }
-    static func fixed32(_ number: Int, _ value: UInt32) -> [UInt8] {
-        varint(UInt64(number * 8 + 5))
-            + (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * UInt32($0))) }
-    }
-    static func bytes(_ number: Int, _ value: [UInt8]) -> [UInt8] {
-        varint(UInt64(number * 8 + 2)) + varint(UInt64(value.count)) + value
-    }
-    static func text(_ number: Int, _ value: String) -> [UInt8] {
-        bytes(number, Array(value.utf8))
-    }
-    static func group(_ number: Int, _ content: [UInt8]) -> [UInt8] {
-        varint(UInt64(number * 8 + 3)) + content + varint(UInt64(number * 8 + 4))
-    }
+import TestSupport
+
+extension Encode {
     /// A request with one resource and scope around spans.
     static func request(
         resource: [UInt8] = [], scope: [UInt8] = [], spans: [[UInt8]]
     ) -> [UInt8] {
         bytes(1, resource + bytes(2, scope + spans.flatMap { bytes(2, $0) }))
     }
-    static func attribute(_ number: Int, _ key: String, _ value: [UInt8]) -> [UInt8] {
-        bytes(number, text(1, key) + bytes(2, value))
-    }
     /// A minimal valid span.
     static func span(trace: UInt8 = 1, span: UInt8 = 1, _ more: [UInt8] = []) -> [UInt8] {
         bytes(1, [UInt8](repeating: trace, count: 16))
             + bytes(2, [UInt8](repeating: span, count: 8)) + more
-    }
-}
-
-/// SplitMix64: the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }
 }
 

@@ -1,6 +1,7 @@
 import ConfigTree
 import Foundation
 import PolicyTools
+import TestSupport
 import Testing
 
 /// Imports: the result means what the original meant, and says where it does not.

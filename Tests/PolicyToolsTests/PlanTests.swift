@@ -4,6 +4,7 @@ import OTLP
 @testable import PolicyTools
 import ReportText
 import Sampling
+import TestSupport
 import Testing
 
 /// Plans: the figures are counts, the same for every order of files, and add up.

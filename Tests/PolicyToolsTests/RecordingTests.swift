@@ -1,6 +1,7 @@
 import NativeCore
 import OTLP
 import PolicyTools
+import TestSupport
 import Testing
 
 /// Recordings in every format, whole and damaged, in pieces of any size.

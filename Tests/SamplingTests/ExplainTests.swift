@@ -1,5 +1,6 @@
 import ConfigTree
 import OTLP
+import TestSupport
 import Testing
 
 @testable import Sampling
@@ -66,7 +67,7 @@ private func settings(records: Int) -> ShardSettings {
         #expect(unknown == nil)
     }
 
-    /// A set with more than 64 conditions: the spans behind all of them are noted. More than 64 verdicts are not, and that is said.
+    /// A set with more than 64 conditions: the spans behind all of them are noted, and the verdicts of all policies.
     @Test func conditionsBeyondTheFirstWord() throws {
         let nodes = (0..<70).map { number in
             ConfigNode.map([
@@ -98,7 +99,10 @@ private func settings(records: Int) -> ShardSettings {
                 if position == 0 { #expect(policy.because.map(\.spanID?.value) == [0xa2, 0xa1, 0xa2] && policy.verdict == .sampled) }
             }
             let after = try #require(afterFound)
-            #expect(after.policies.map(\.isUnrecorded) == nodes.indices.map { $0 >= 64 })
+            #expect(after.policies.allSatisfy { !$0.isUnrecorded })
+            let wanted = [3, 68, 69]
+            let expected: [PolicyVerdict] = position == 0 ? [.sampled, .sampled] : (0..<70).map { wanted.contains($0) ? .sampled : .notSampled }
+            #expect(after.policies.map(\.verdict) == expected)
         }
     }
 
@@ -200,6 +204,49 @@ private func settings(records: Int) -> ShardSettings {
         for position in 0..<64 { #expect(record.verdict(ofPolicy: position) == PolicyVerdict.allCases[position % 4]) }
         #expect(record.verdict(ofPolicy: 64) == nil)
         #expect(Self.record(trace(1), spans: 1).verdict(ofPolicy: 3) == nil)
+    }
+
+    /// Verdicts beyond the first 64 share the room of the evidence: what newer decisions took is said to be missing.
+    @Test func verdictsThatMadeRoomAreMissing() throws {
+        let nodes = (0..<300).map { number in
+            ConfigNode.map([
+                "name": .init(stringLiteral: "p\(number)"), "type": "latency",
+                "latency": .map(["threshold_ms": number % 2 == 0 ? 1 : 100_000]),
+            ])
+        }
+        let policies = try #require(build(nodes).set)
+        var shard = Shard(settings: settings(records: 400), policies: policies, now: 0)
+        for number in 1...400 as ClosedRange<UInt64> {
+            var span = TestSpan(trace: trace(number))
+            span.end += 1_000_000_000
+            _ = shard.take([span], policies, now: 0)
+        }
+        _ = shard.decideAll(now: 11 * second)
+        var complete = 0
+        for number in 1...400 as ClosedRange<UInt64> {
+            let found = shard.explain(trace(number), hash: testKeys.hash(trace(number)), now: 12 * second)
+            let explanation = try #require(found)
+            let expected = (0..<300).map { $0 % 2 == 0 ? PolicyVerdict.sampled : .notSampled }
+            #expect(explanation.policies.prefix(64).map(\.verdict) == expected.prefix(64).map { $0 })
+            let unrecorded = explanation.policies.map(\.isUnrecorded)
+            if unrecorded == Array(repeating: false, count: 300) {
+                complete += 1
+                #expect(explanation.policies.map(\.verdict) == expected)
+            } else {
+                #expect(unrecorded == (0..<300).map { $0 >= 64 })
+            }
+        }
+        // Two bytes and 236 halves of one each, of 112 a record.
+        #expect(complete == 400 * 112 / 120)
+    }
+
+    @Test(arguments: [0, 1, 2, 3, 65, 600]) func moreVerdictsAreReadAsWritten(count: Int) throws {
+        let verdicts = (0..<count).map { $0 % 5 == 0 ? nil : PolicyVerdict.allCases[$0 % 4] }
+        var bytes: [UInt8] = []
+        MoreVerdicts.append(verdicts[...], to: &bytes)
+        let read = try #require(MoreVerdicts.read(bytes + [9]))
+        #expect(read.verdicts == verdicts && read.next == bytes.count)
+        for end in 0..<bytes.count { #expect(MoreVerdicts.read(Array(bytes[..<end])) == nil) }
     }
 
     @Test func notesAreReadAsWritten() {

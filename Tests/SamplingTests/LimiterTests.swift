@@ -1,5 +1,6 @@
 import ConfigTree
 import OTLP
+import TestSupport
 import Testing
 
 @testable import Sampling
@@ -143,10 +144,10 @@ import Testing
         // The spans of all traces stand mixed under one resource and scope.
         var mixed = traces.flatMap { $0 }
         mixed.shuffle(using: &generator.random)
-        let resource = Encode.field(1, traces[0][0].resource.flatMap { $0.encoded(1) })
-        let scope = Encode.field(1, Encode.field(1, Array("library".utf8)))
+        let resource = Encode.bytes(1, traces[0][0].resource.flatMap { $0.encoded(1) })
+        let scope = Encode.bytes(1, Encode.text(1, "library"))
         func message(_ spans: [ModelSpan]) -> [UInt8] {
-            Encode.field(1, resource + Encode.field(2, scope + spans.flatMap { Encode.field(2, $0.encoded) }))
+            Encode.bytes(1, resource + Encode.bytes(2, scope + spans.flatMap { Encode.bytes(2, $0.encoded) }))
         }
         let set = try #require(Self.set("bytes_limiting", .map(["bytes_per_second": 1000])))
         for trace in traces {

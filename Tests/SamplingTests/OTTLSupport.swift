@@ -1,4 +1,5 @@
 import OTLP
+import TestSupport
 import Testing
 
 @testable import Sampling
@@ -28,19 +29,19 @@ indirect enum TestValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral
     var encoded: [UInt8] {
         switch self {
         case .empty: []
-        case .string(let text): Encode.field(1, Array(text.utf8))
-        case .bool(let flag): Encode.number(2, flag ? 1 : 0)
-        case .int(let number): Encode.number(3, UInt64(bitPattern: number))
+        case .string(let text): Encode.text(1, text)
+        case .bool(let flag): Encode.varint(2, flag ? 1 : 0)
+        case .int(let number): Encode.varint(3, UInt64(bitPattern: number))
         case .double(let number): Encode.fixed64(4, number.bitPattern)
-        case .list(let items): Encode.field(5, items.flatMap { Encode.field(1, $0.encoded) })
-        case .map(let entries): Encode.field(6, TestValue.keyValues(1, entries))
-        case .bytes(let bytes): Encode.field(7, bytes)
+        case .list(let items): Encode.bytes(5, items.flatMap { Encode.bytes(1, $0.encoded) })
+        case .map(let entries): Encode.bytes(6, TestValue.keyValues(1, entries))
+        case .bytes(let bytes): Encode.bytes(7, bytes)
         }
     }
 
-    static func keyValues(_ number: UInt64, _ entries: [(String, TestValue)]) -> [UInt8] {
+    static func keyValues(_ number: Int, _ entries: [(String, TestValue)]) -> [UInt8] {
         entries.flatMap { key, value in
-            Encode.field(number, Encode.field(1, Array(key.utf8)) + Encode.field(2, value.encoded))
+            Encode.attribute(number, key, value.encoded)
         }
     }
 }
@@ -54,8 +55,8 @@ struct OTTLTestSpan {
         var dropped: UInt64 = 0
 
         var bytes: [UInt8] {
-            Encode.fixed64(1, time) + Encode.field(2, Array(name.utf8))
-                + TestValue.keyValues(3, attributes.map { ($0.key, $0.value) }) + Encode.number(4, dropped)
+            Encode.fixed64(1, time) + Encode.text(2, name)
+                + TestValue.keyValues(3, attributes.map { ($0.key, $0.value) }) + Encode.varint(4, dropped)
         }
     }
 
@@ -83,33 +84,31 @@ struct OTTLTestSpan {
     var scope: KeyValuePairs<String, TestValue> = [:]
     var scopeDropped: UInt64 = 0
 
-    static func big(_ id: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * UInt64($0))) } }
-
     var bytes: [UInt8] {
-        var bytes = Encode.field(1, traceID.bytes) + Encode.field(2, Self.big(spanID))
-        if !traceState.isEmpty { bytes += Encode.field(3, Array(traceState.utf8)) }
-        if let parentSpanID { bytes += Encode.field(4, Self.big(parentSpanID)) }
-        bytes += Encode.field(5, Array(name.utf8)) + Encode.number(6, kind)
+        var bytes = Encode.bytes(1, traceID.bytes) + Encode.bytes(2, Encode.bigEndian(spanID))
+        if !traceState.isEmpty { bytes += Encode.text(3, traceState) }
+        if let parentSpanID { bytes += Encode.bytes(4, Encode.bigEndian(parentSpanID)) }
+        bytes += Encode.text(5, name) + Encode.varint(6, kind)
         bytes += Encode.fixed64(7, start) + Encode.fixed64(8, end)
         bytes += TestValue.keyValues(9, attributes.map { ($0.key, $0.value) })
-        bytes += Encode.number(10, droppedAttributes)
-        for event in events { bytes += Encode.field(11, event.bytes) }
-        bytes += Encode.number(12, droppedEvents)
-        for _ in 0..<links { bytes += Encode.field(13, Encode.field(1, traceID.bytes)) }
-        bytes += Encode.number(14, droppedLinks)
-        bytes += Encode.field(15, Encode.field(2, Array(statusMessage.utf8)) + Encode.number(3, status))
+        bytes += Encode.varint(10, droppedAttributes)
+        for event in events { bytes += Encode.bytes(11, event.bytes) }
+        bytes += Encode.varint(12, droppedEvents)
+        for _ in 0..<links { bytes += Encode.bytes(13, Encode.bytes(1, traceID.bytes)) }
+        bytes += Encode.varint(14, droppedLinks)
+        bytes += Encode.bytes(15, Encode.text(2, statusMessage) + Encode.varint(3, status))
         bytes += Encode.varint(16 * 8 + 5) + (0..<4).map { UInt8(truncatingIfNeeded: flags >> (8 * UInt32($0))) }
         return bytes
     }
 
     /// A request with this span alone.
     var request: [UInt8] {
-        let resource = TestValue.keyValues(1, resource.map { ($0.key, $0.value) }) + Encode.number(2, resourceDropped)
+        let resource = TestValue.keyValues(1, resource.map { ($0.key, $0.value) }) + Encode.varint(2, resourceDropped)
         let scope =
-            Encode.field(1, Array(scopeName.utf8)) + Encode.field(2, Array(scopeVersion.utf8))
-            + TestValue.keyValues(3, scope.map { ($0.key, $0.value) }) + Encode.number(4, scopeDropped)
-        let scopeSpans = Encode.field(1, scope) + Encode.field(2, bytes)
-        return Encode.field(1, Encode.field(1, resource) + Encode.field(2, scopeSpans))
+            Encode.text(1, scopeName) + Encode.text(2, scopeVersion)
+            + TestValue.keyValues(3, scope.map { ($0.key, $0.value) }) + Encode.varint(4, scopeDropped)
+        let scopeSpans = Encode.bytes(1, scope) + Encode.bytes(2, bytes)
+        return Encode.bytes(1, Encode.bytes(1, resource) + Encode.bytes(2, scopeSpans))
     }
 }
 

@@ -1,5 +1,6 @@
 import ConfigTree
 import OTLP
+import TestSupport
 import Testing
 
 @testable import Sampling

@@ -1,4 +1,5 @@
 import OTLP
+import TestSupport
 import Testing
 
 @testable import Sampling
@@ -44,6 +45,30 @@ private func trace(_ number: UInt64) -> TraceID { TraceID(high: 0xfeed, low: num
         #expect(decided[0].spans.map(\.scope) == first.map { _ in TestGroup(1).scope } + second.map { _ in TestGroup(2).scope })
         let (left, leftBytes, traces) = (shard.bufferedSpans, shard.bufferedBytes, shard.traceCount)
         #expect(left == 0 && leftBytes == 0 && traces == 0)
+    }
+
+    /// What waits is forgotten without a decision; what is set aside is decided, and stays to be read.
+    @Test func pendingTracesAreForgotten() {
+        var settings = smallSettings()
+        settings.largeTraceSpans = 3
+        var shard = Shard(settings: settings, policies: keepErrors, now: 0)
+        let large = (1...5 as ClosedRange<UInt64>).map { TestSpan(trace: trace(1), id: $0) }
+        _ = shard.take(large, keepErrors, now: 0)
+        let decided = shard.decideAll(now: 11 * SamplingTests.second)
+        #expect(decided.count == 1 && decided[0].spans.isEmpty)
+        for number in 2..<30 as Range<UInt64> {
+            _ = shard.take((0..<number).map { TestSpan(trace: trace(number), id: $0 + 1) }, keepErrors, now: 12 * SamplingTests.second)
+        }
+        let forgotten = shard.forgetPending(now: 12 * SamplingTests.second)
+        let (left, bytes, traces, pending) = (shard.bufferedSpans, shard.bufferedBytes, shard.traceCount, shard.pendingTraces)
+        #expect(forgotten == (2..<30).reduce(0, +))
+        #expect(left == 0 && bytes == 0 && traces == 1 && pending == 0)
+        var read = 0
+        while let part = shard.nextLargePart(limit: 2) { read += part.spanCount }
+        #expect(read == 5)
+        // None of them was judged: spans of theirs that come now are of new traces.
+        let again = shard.take([TestSpan(trace: trace(2), id: 9)], keepErrors, now: 13 * SamplingTests.second)
+        #expect(again.newTraces == 1 && again.bufferedSpans == 1)
     }
 
     /// Traces of a run are followed side by side; what is read is what reading one after the other gives.
@@ -278,8 +303,8 @@ private func trace(_ number: UInt64) -> TraceID { TraceID(high: 0xfeed, low: num
         var span = TestSpan(trace: trace(1))
         span.filler = Shard.maximumSpanBytes - span.bytes.count - 4
         var group = TestGroup(1)
-        group.scope = Encode.field(1, [UInt8](repeating: 0x40, count: 0))
-        group.resource = Encode.field(9, [UInt8](repeating: 1, count: Shard.maximumGroupBytes - group.scope.count - 4))
+        group.scope = Encode.bytes(1, [UInt8](repeating: 0x40, count: 0))
+        group.resource = Encode.bytes(9, [UInt8](repeating: 1, count: Shard.maximumGroupBytes - group.scope.count - 4))
         #expect(span.bytes.count <= Shard.maximumSpanBytes && span.bytes.count >= Shard.maximumSpanBytes - 2)
         #expect(group.resource.count + group.scope.count == Shard.maximumGroupBytes)
         for number in 0..<10 as Range<UInt64> {

@@ -1,49 +1,9 @@
 import NativeCore
 import OTLP
+import TestSupport
 import Testing
 
 @testable import Sampling
-
-/// SplitMix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
-}
-
-/// A protobuf encoder of the tests' own.
-enum Encode {
-    static func varint(_ value: UInt64) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var rest = value
-        while rest > 127 {
-            bytes.append(UInt8(rest % 128) + 128)
-            rest /= 128
-        }
-        return bytes + [UInt8(rest)]
-    }
-
-    static func field(_ number: UInt64, _ payload: [UInt8]) -> [UInt8] {
-        varint(number * 8 + 2) + varint(UInt64(payload.count)) + payload
-    }
-
-    static func number(_ number: UInt64, _ value: UInt64) -> [UInt8] { varint(number * 8) + varint(value) }
-
-    static func fixed64(_ number: UInt64, _ value: UInt64) -> [UInt8] {
-        varint(number * 8 + 1) + (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
-    }
-}
 
 /// A span as values; `bytes` is its message.
 struct TestSpan {
@@ -57,18 +17,18 @@ struct TestSpan {
     var attributes: [String: String] = [:]
 
     var bytes: [UInt8] {
-        var bytes = Encode.field(1, trace.bytes)
-        bytes += Encode.field(2, (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * UInt64($0))) })
-        if !isRoot { bytes += Encode.field(4, [1, 2, 3, 4, 5, 6, 7, 8]) }
+        var bytes = Encode.bytes(1, trace.bytes)
+        bytes += Encode.bytes(2, Encode.bigEndian(id))
+        if !isRoot { bytes += Encode.bytes(4, [1, 2, 3, 4, 5, 6, 7, 8]) }
         if start != 0 { bytes += Encode.fixed64(7, start) }
         if end != 0 { bytes += Encode.fixed64(8, end) }
         for (key, value) in attributes.sorted(by: { $0.key < $1.key }) {
-            let text = Encode.field(1, Array(value.utf8))
-            bytes += Encode.field(9, Encode.field(1, Array(key.utf8)) + Encode.field(2, text))
+            let text = Encode.text(1, value)
+            bytes += Encode.attribute(9, key, text)
         }
-        if status != 0 { bytes += Encode.field(15, Encode.number(3, status)) }
+        if status != 0 { bytes += Encode.bytes(15, Encode.varint(3, status)) }
         if filler > 0 {
-            bytes += Encode.field(5, (0..<filler).map { 97 + UInt8((UInt64($0) &+ id) % 26) })
+            bytes += Encode.bytes(5, (0..<filler).map { 97 + UInt8((UInt64($0) &+ id) % 26) })
         }
         return bytes
     }
@@ -82,15 +42,15 @@ struct TestGroup: Hashable {
     /// A group that differs from those of other numbers.
     init(_ number: Int, filler: Int = 0) {
         let name = Array("service-\(number)".utf8) + [UInt8](repeating: 120, count: filler)
-        resource = Encode.field(1, Encode.field(1, Encode.field(1, Array("service.name".utf8)) + Encode.field(2, Encode.field(1, name))))
-        scope = Encode.field(1, Encode.field(1, Array("library-\(number % 3)".utf8)))
+        resource = Encode.bytes(1, Encode.bytes(1, Encode.text(1, "service.name") + Encode.bytes(2, Encode.bytes(1, name))))
+        scope = Encode.bytes(1, Encode.bytes(1, Array("library-\(number % 3)".utf8)))
     }
 }
 
 func makeRequest(_ groups: [(TestGroup, [TestSpan])]) -> [UInt8] {
     groups.flatMap { group, spans in
-        Encode.field(
-            1, group.resource + Encode.field(2, group.scope + spans.flatMap { Encode.field(2, $0.bytes) }))
+        Encode.bytes(
+            1, group.resource + Encode.bytes(2, group.scope + spans.flatMap { Encode.bytes(2, $0.bytes) }))
     }
 }
 

@@ -1,4 +1,5 @@
 import Cluster
+import TestSupport
 
 /// The network between simulated nodes: what TCP and gRPC let through of delays, losses, cuts and crashes.
 ///

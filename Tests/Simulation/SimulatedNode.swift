@@ -1,6 +1,7 @@
 package import Cluster
 internal import OTLP
 package import Sampling
+internal import TestSupport
 
 extension Shard: HandoffSource {
     package mutating func moreDecisions(
@@ -277,7 +278,7 @@ final class SimulatedNode {
                 arrive(part.payload, index)
                 ingest(part.payload, index)
                 core.foundForeignTraces()
-            case .send(let peer, let headers, let payload, _):
+            case .send(let peer, let headers, let payload, let attempt):
                 if world.followed != nil {
                     var index = RequestIndex()
                     try? walker.walk(payload.span, into: &index)
@@ -288,7 +289,8 @@ final class SimulatedNode {
                     target.forwarded(fields, payload, answer)
                 } answer: { [unowned self] outcome, isSent in
                     self.perform(
-                        self.forwarder.completed(headers.batch, outcome ?? (isSent ? .unknown : .notSent), now: self.now))
+                        self.forwarder.completed(
+                            headers.batch, attempt: attempt, outcome ?? (isSent ? .unknown : .notSent), now: self.now))
                 }
             }
         }

@@ -1,21 +1,7 @@
 import OTLP
+import TestSupport
 
-/// SplitMix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-    mutating func chance(_ percent: Int) -> Bool { below(100) < percent }
+extension SeededGenerator {
     /// Nanoseconds between two numbers of milliseconds.
     mutating func milliseconds(_ range: ClosedRange<Int>) -> Int64 {
         Int64(range.lowerBound) * 1_000_000 + Int64(next() % UInt64((range.count) * 1_000_000))

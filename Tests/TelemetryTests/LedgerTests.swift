@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Telemetry
@@ -80,7 +81,7 @@ import Testing
 
     @Test(arguments: 0..<200 as Range<UInt64>)
     func balancesWheneverEachWorkerIsSnapshotAlone(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed)
         var workers = Workers(
             workers: Int.random(in: 1...4, using: &random), destinations: Self.names.count)
         for _ in 0..<50 {
@@ -106,7 +107,7 @@ import Testing
 
     @Test(arguments: 0..<200 as Range<UInt64>)
     func aSpanThatVanishesOrAppearsShows(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed)
         var workers = Workers(workers: 3, destinations: Self.names.count)
         for _ in 0..<300 { workers.step(using: &random) }
         let places: [WritableKeyPath<LedgerCells, Int>] = [
@@ -230,15 +231,3 @@ import Testing
     }
 }
 
-/// A small seeded generator, so that a failing case can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}

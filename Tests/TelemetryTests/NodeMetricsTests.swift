@@ -63,6 +63,9 @@ import Testing
         cells.add(node.sampling.tracesByDecision[.sampled], 2)
         cells.add(node.sampling.earlyReleasesSampled, 3)
         cells.observe(node.sampling.decisionTimerLatency, 3)
+        node.memoryLimiter?.countAccepted(7, in: cells)
+        node.memoryLimiter?.countRefused(2, in: cells)
+        node.batch.writeConstants(into: cells)
         let text = String(
             decoding: PrometheusText.render(node.layout, cells.snapshot(), as: .text),
             as: UTF8.self)
@@ -80,6 +83,11 @@ import Testing
             sampling + "sampling_decision_timer_latency_bucket{le=\"2\"} 0",
             sampling + "sampling_decision_timer_latency_bucket{le=\"5\"} 1",
             sampling + "sampling_decision_timer_latency_sum 3",
+            "otelcol_processor_memory_limiter_accepted_spans{processor=\"memory_limiter\"} 7",
+            "otelcol_processor_memory_limiter_refused_spans{processor=\"memory_limiter\"} 2",
+            "otelcol_processor_incoming_items{processor=\"memory_limiter\",otel_signal=\"traces\"} 9",
+            "otelcol_processor_outgoing_items{processor=\"memory_limiter\",otel_signal=\"traces\"} 7",
+            "otelcol_processor_batch_metadata_cardinality{processor=\"batch\"} 1",
             "tailgate_worker_busy_seconds_total{worker=\"1\"} 0",
             "tailgate_allocator_info{name=\"jemalloc\",version=\"5.3.0\"} 1",
         ] {

@@ -49,6 +49,32 @@ import Testing
         #expect(outcomes.filter { $0 == .slow }.count == 41)
     }
 
+    /// A trace of more spans than 16 bits can count: every span has its own id, and only the first has no parent.
+    @Test func aTraceMayBeHuge() throws {
+        var settings = TrafficSettings()
+        settings.spansPerTrace = 66_000
+        settings.requestsPerTrace = 33
+        settings.spanBytes = 120
+        settings.templates = 1
+        #expect(settings.problems.isEmpty)
+        var source = TrafficSource(catalog: TrafficCatalog(settings: settings))
+        var traces: Set<TraceWords> = []
+        var indexes: Set<Int> = []
+        for _ in 0..<33 {
+            let request = source.next(unixNanoseconds: 1_700_000_000_000_000_000)
+            #expect(request.spans == 2000 && request.traces == 1)
+            let message = Array(request.bytes[TrafficTemplate.prefixLength...])
+            var skimmer = RequestSkimmer(count: message.count)
+            while let found = try skimmer.next(in: message.span) {
+                traces.insert(found.id)
+                indexes.insert(try #require(TraceIdentity.spanIndex(of: found.spanID, traceLow: found.id.low, limit: 66_000)))
+            }
+        }
+        #expect(traces.count == 1 && indexes.count == 66_000 && !source.isMidInstance)
+        settings.spansPerTrace = 1_000_001
+        #expect(!settings.problems.isEmpty)
+    }
+
     @Test func aSeedMakesTheSameBytes() {
         var settings = TrafficSettings()
         settings.templates = 4

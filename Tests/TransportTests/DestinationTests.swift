@@ -3,6 +3,7 @@ import NIOCore
 import NIOEmbedded
 import OTLP
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Transport

@@ -4,6 +4,7 @@ import NIOEmbedded
 import NativeCore
 import OTLP
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Transport

@@ -1,3 +1,4 @@
+import ConfigTree
 import Delivery
 import NIOCore
 import NIOPosix
@@ -5,6 +6,7 @@ import NativeCore
 import OTLP
 import Sampling
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -134,6 +136,40 @@ import Testing
         try await setup.stop(sender)
     }
 
+    /// However long the decisions that are due take: between slices of them the loop reads and answers.
+    @Test(.timeLimit(.minutes(1))) func requestsAreAnsweredWhileDecisionsAreDue() async throws {
+        let setup = try await Setup { plan in
+            plan.shard.decisionWait = 1
+            plan.policies.tuning.decisionWait = 1
+            let policies = PolicySet(
+                version: 1, policies: [PolicySet.Named(name: "slow", policy: SlowPolicy())], predicates: PredicateCompiler())
+            plan.policies.version = PolicyVersion(number: 1, policies: policies)
+        }
+        let sender = try await setup.sender(try setup.settings())
+        // The connection is open before.
+        _ = try await setup.send(sender, [Self.request(1)])
+        let (parts, client, serverLoop) = (setup.parts, setup.clientLoop, setup.serverLoop)
+        // All on the two loops: the threads of tests may be busy with others.
+        let pending = try await serverLoop.flatSubmit { () -> EventLoopFuture<Int> in
+            let worker = parts.value.server.worker
+            let spans = (1...20_000 as ClosedRange<UInt64>).map { Encode.span(trace($0)) }
+            let taken = try? worker.accept(
+                body: [0, 0, 0, 0, 0] + Encode.request(spans), payloadStart: 5, form: BodyForm(.identity), receiver: 0)
+            #expect(taken != nil)
+            let clock = WorkerClock(parts.value.server, refreshesHeap: false)
+            clock.start()
+            let answered = client.makePromise(of: AttemptOutcome.self)
+            client.execute { sender.value.send(Self.request(1, trace: 1 << 40)) { answered.succeed($0.label) } }
+            return answered.futureResult.hop(to: serverLoop).map { outcome in
+                clock.stop()
+                #expect(outcome == .ok)
+                return worker.pendingTraces
+            }
+        }.get()
+        #expect(pending > 1000, "\(pending) of 20,000 traces were left when the request was answered")
+        try await setup.stop(sender)
+    }
+
     @Test(.timeLimit(.minutes(1))) func rejectedSpansAreReported() async throws {
         let setup = try await Setup()
         let sender = try await setup.sender(try setup.settings())
@@ -221,5 +257,20 @@ import Testing
         #expect(labels == [.unreachable, .unreachable])
         try await mute.close()
         try await setup.stop()
+    }
+}
+
+/// Keeps nothing, and takes 0.1 ms to say so: 20,000 traces keep a worker busy for two seconds.
+private struct SlowPolicy: SamplingPolicy {
+    static let typeName = "slow"
+
+    init() {}
+
+    init?(_ block: inout ConfigReader, _ builder: inout PolicyBuilder) { return nil }
+
+    func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
+        let start = NIODeadline.now()
+        while NIODeadline.now() - start < .microseconds(100) {}
+        return .notSampled
     }
 }

@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import OTLP
 import Sampling
+import TestSupport
 import Testing
 
 @testable import Transport

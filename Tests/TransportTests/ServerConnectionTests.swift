@@ -3,6 +3,7 @@ import NIOEmbedded
 import NativeCore
 import OTLP
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -75,7 +76,7 @@ import Testing
         Case(description: "truncated", body: framed([1], length: 2), status: "13", reason: .badFraming),
         Case(description: "protobuf", body: framed([0xff, 0xff]), status: "3", reason: .malformed),
         Case(description: "declared too large", body: framed([1, 2, 3], length: (1 << 20) + 1), status: "8", reason: .messageTooLarge),
-        Case(description: "health service", path: "/grpc.health.v1.Health/Check", body: framed(Encode.field(1, [120])), status: "5", reason: .unknownMethod),
+        Case(description: "health service", path: "/grpc.health.v1.Health/Check", body: framed(Encode.bytes(1, [120])), status: "5", reason: .unknownMethod),
         Case(description: "health request", path: "/grpc.health.v1.Health/Check", body: framed([0x0a, 9]), status: "3", reason: .malformed),
     ]
 
@@ -137,7 +138,7 @@ import Testing
         let caller = try Caller(node)
         let path = "/grpc.health.v1.Health/"
         for service in ["", "opentelemetry.proto.collector.trace.v1.TraceService"] {
-            let request = framed(service.isEmpty ? [] : Encode.field(1, Array(service.utf8)))
+            let request = framed(service.isEmpty ? [] : Encode.text(1, service))
             let reply = try caller.call(Caller.headers(path: path + "Check"), request)
             #expect(reply.grpcStatus == "0" && reply.body == [0, 0, 0, 0, 2, 8, 1])
         }
@@ -147,7 +148,7 @@ import Testing
         let list = try caller.call(Caller.headers(path: path + "List"), framed([]))
         let name = "opentelemetry.proto.collector.trace.v1.TraceService"
         let expected = [("", 2), (name, 2)].flatMap { service, status in
-            Encode.field(1, Encode.field(1, Array(service.utf8)) + Encode.field(2, [8, UInt8(status)]))
+            Encode.bytes(1, Encode.text(1, service) + Encode.bytes(2, [8, UInt8(status)]))
         }
         #expect(list.grpcStatus == "0" && list.body == framed(expected))
     }
@@ -156,7 +157,7 @@ import Testing
         let node = Node(try makePlan())
         let caller = try Caller(node)
         let watch = try caller.start(Caller.headers(path: "/grpc.health.v1.Health/Watch"), framed([]))
-        let unknown = try caller.start(Caller.headers(path: "/grpc.health.v1.Health/Watch"), framed(Encode.field(1, [120])))
+        let unknown = try caller.start(Caller.headers(path: "/grpc.health.v1.Health/Watch"), framed(Encode.bytes(1, [120])))
         #expect(caller.session.takeBody(of: watch) == [0, 0, 0, 0, 2, 8, 1])
         #expect(caller.session.takeBody(of: unknown) == [0, 0, 0, 0, 2, 8, 3])
         #expect(caller.replies[watch]?.ended == false)

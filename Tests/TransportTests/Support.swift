@@ -6,59 +6,24 @@ import NativeCore
 import OTLP
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Sampling
 @testable import Transport
 
-/// SplitMix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-        return word ^ (word >> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-}
-
-/// A protobuf encoder of the tests' own.
-enum Encode {
-    static func varint(_ value: UInt64) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var rest = value
-        while rest > 127 {
-            bytes.append(UInt8(rest % 128) + 128)
-            rest /= 128
-        }
-        return bytes + [UInt8(rest)]
-    }
-
-    static func field(_ number: UInt64, _ payload: [UInt8]) -> [UInt8] {
-        varint(number * 8 + 2) + varint(UInt64(payload.count)) + payload
-    }
-
-    static func fixed64(_ number: UInt64, _ value: UInt64) -> [UInt8] {
-        varint(number * 8 + 1) + (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
-    }
-
+extension Encode {
     /// A span of `milliseconds`.
     static func span(_ trace: TraceID, id: UInt64 = 1, milliseconds: UInt64 = 0, filler: Int = 0) -> [UInt8] {
         let start: UInt64 = 1_700_000_000_000_000_000
-        return field(1, trace.bytes) + field(2, (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * UInt64($0))) })
-            + field(5, [UInt8](repeating: 97, count: filler)) + fixed64(7, start)
+        return bytes(1, trace.bytes) + bytes(2, bigEndian(id))
+            + bytes(5, [UInt8](repeating: 97, count: filler)) + fixed64(7, start)
             + fixed64(8, start + milliseconds * 1_000_000)
     }
 
     static func request(_ spans: [[UInt8]], service: String = "shop") -> [UInt8] {
-        let resource = field(1, field(1, field(1, Array("service.name".utf8)) + field(2, field(1, Array(service.utf8)))))
-        return field(1, resource + field(2, spans.flatMap { field(2, $0) }))
+        let resource = bytes(1, attribute(1, "service.name", text(1, service)))
+        return bytes(1, resource + bytes(2, spans.flatMap { bytes(2, $0) }))
     }
 }
 

@@ -3,6 +3,7 @@ import NIOCore
 import NativeCore
 import OTLP
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Sampling
@@ -106,11 +107,11 @@ private func reloaded(_ node: Node, _ name: String, _ threshold: Int64, number: 
         node.settle()
         let message = try #require(node.senders[0].attempts.first).request.identity
         var expected: [UInt8] = []
-        expected.append(contentsOf: Encode.field(1, Array("tailsampling.policy".utf8)))
-        expected.append(contentsOf: Encode.field(2, Encode.field(1, Array("slow".utf8))))
-        let scope = Encode.field(1, Encode.field(3, expected))
-        let resource = Encode.field(1, Encode.field(1, Encode.field(1, Array("service.name".utf8)) + Encode.field(2, Encode.field(1, Array("shop".utf8)))))
-        #expect(message == Encode.field(1, resource + Encode.field(2, scope + Encode.field(2, span) + Encode.field(2, span))))
+        expected.append(contentsOf: Encode.text(1, "tailsampling.policy"))
+        expected.append(contentsOf: Encode.bytes(2, Encode.text(1, "slow")))
+        let scope = Encode.bytes(1, Encode.bytes(3, expected))
+        let resource = Encode.bytes(1, Encode.bytes(1, Encode.text(1, "service.name") + Encode.bytes(2, Encode.text(1, "shop"))))
+        #expect(message == Encode.bytes(1, resource + Encode.bytes(2, scope + Encode.bytes(2, span) + Encode.bytes(2, span))))
         for destination in node.destinations { destination.close() }
     }
 

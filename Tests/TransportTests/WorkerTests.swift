@@ -5,6 +5,7 @@ import NativeCore
 import OTLP
 import Sampling
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -208,7 +209,7 @@ import Testing
         let node = Node(try makePlan())
         let good = Encode.span(trace(1), milliseconds: 2000)
         let spans = [
-            good, Encode.field(1, [1, 2]) + Encode.field(2, [UInt8](repeating: 1, count: 8)),
+            good, Encode.bytes(1, [1, 2]) + Encode.bytes(2, [UInt8](repeating: 1, count: 8)),
             Encode.span(TraceID(high: 0, low: 0)), Encode.span(trace(2), id: 0),
             Encode.span(trace(3), filler: Shard.maximumSpanBytes), Encode.span(trace(4)),
         ]
@@ -226,11 +227,11 @@ import Testing
     /// Invalid UTF-8 is taken and leaves repaired; everything else of the span stays.
     @Test func textIsRepairedOnTheWayOut() throws {
         let node = Node(try makePlan())
-        let bad = Encode.span(trace(1), milliseconds: 2000) + Encode.field(3, [0x61, 0xff, 0x62])
+        let bad = Encode.span(trace(1), milliseconds: 2000) + Encode.bytes(3, [0x61, 0xff, 0x62])
         _ = try node.accept(Encode.request([bad])).get()
         node.settle()
         let out = try #require(node.senders[0].attempts.first?.request.identity)
-        let fixed = Encode.span(trace(1), milliseconds: 2000) + Encode.field(3, Array("a\u{fffd}b".utf8))
+        let fixed = Encode.span(trace(1), milliseconds: 2000) + Encode.bytes(3, Array("a\u{fffd}b".utf8))
         #expect(out == Encode.request([fixed]))
         #expect(node.worker.cells.value(of: node.plan.metrics.sampling.repairedSpans) == 1)
         for destination in node.destinations { destination.close() }

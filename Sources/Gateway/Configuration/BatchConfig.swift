@@ -26,8 +26,8 @@ extension BatchConfig {
                 key: "send_batch_max_size")
         }
         if !reader.list("metadata_keys").isEmpty {
-            reader.error(
-                "`metadata_keys` is not in Tailgate yet: batches are not told apart by client metadata",
+            reader.warning(
+                "`metadata_keys` changes nothing: what is batched here has been sampled, and a sampled trace, put together from many clients' requests, bears no client's metadata (behind the Collector's tail_sampling neither). Leave it out; for a tenant, give an exporter `tenant` or `headers`",
                 key: "metadata_keys")
         }
         _ = reader.integer("metadata_cardinality_limit", default: 1000, in: 0...Int(UInt32.max))

@@ -65,8 +65,8 @@ struct TrafficBuilder {
             let (message, timesOffset) = span(
                 step, attributes: attributes, failed: failed[index], thrown: index == culprit)
             let patch = SpanPatch(
-                span: 0, times: UInt32(timesOffset), trace: trace, index: UInt16(index),
-                parent: step.parent < 0 ? SpanPatch.noParent : UInt16(step.parent), start: times[index].start,
+                span: 0, times: UInt32(timesOffset), trace: trace, index: UInt32(index),
+                parent: step.parent < 0 ? SpanPatch.noParent : UInt32(step.parent), start: times[index].start,
                 duration: times[index].duration)
             let part = index * settings.requestsPerTrace / count
             groups[part][step.service.rawValue][step.operation.scope].append(

@@ -4,7 +4,7 @@
 /// requests made from the templates of family n mod `families`. Everything follows from the settings, so that a
 /// checker that knows them can tell what became of any trace id.
 ///
-/// Memory: about `templates` x `spansPerRequest` x (`spanBytes` + 32) bytes; 16 MB as set out by default.
+/// Memory: about `templates` x `spansPerRequest` x (`spanBytes` + 40) bytes; 16 MB as set out by default.
 package struct TrafficCatalog: Sendable {
     package let settings: TrafficSettings
     package let identity: TraceIdentity
@@ -65,11 +65,16 @@ package struct TrafficCatalog: Sendable {
         return list
     }
 
+    /// Spans on which the tuning is tried, about: the size of traces must not multiply its work.
+    private static let tuningSpans = 2048
+
     /// Finds how many attributes, and how much free text in one of them, give spans of the wanted mean length.
     private static func tune(_ settings: TrafficSettings) -> TrafficBuilder.Tuning {
         var sample = settings
-        sample.spansPerRequest = max(256 * settings.spansPerTrace / settings.requestsPerTrace, 1)
-        sample.templates = settings.requestsPerTrace
+        sample.spansPerTrace = min(settings.spansPerTrace, tuningSpans)
+        sample.requestsPerTrace = min(settings.requestsPerTrace, sample.spansPerTrace)
+        sample.spansPerRequest = max(tuningSpans / sample.requestsPerTrace, 1)
+        sample.templates = sample.requestsPerTrace
         let outcomes = [TraceOutcome](repeating: .ordinary, count: sample.tracesPerInstance)
         func meanSpanBytes(_ tuning: TrafficBuilder.Tuning) -> Double {
             var builder = TrafficBuilder(settings: sample, family: 0, tuning: tuning)

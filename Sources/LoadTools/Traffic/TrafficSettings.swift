@@ -2,7 +2,7 @@
 package struct TrafficSettings: Sendable, Equatable {
     /// Spans in one request, about; rounded to whole traces.
     package var spansPerRequest = 1024
-    /// Spans in one trace, 1 ... 65,535.
+    /// Spans in one trace, 1 ... 1,000,000.
     package var spansPerTrace = 8
     /// Over how many requests the spans of one trace are spread, 1 ... `spansPerTrace`.
     package var requestsPerTrace = 2
@@ -25,7 +25,7 @@ package struct TrafficSettings: Sendable, Equatable {
             if !holds { list.append(sentence) }
         }
         check((1...1_000_000).contains(spansPerRequest), "spans per request must be 1 ... 1000000")
-        check((1...65_535).contains(spansPerTrace), "spans per trace must be 1 ... 65535")
+        check((1...1_000_000).contains(spansPerTrace), "spans per trace must be 1 ... 1000000")
         check(
             (1...max(1, spansPerTrace)).contains(requestsPerTrace),
             "requests per trace must be 1 ... the spans per trace")

@@ -1,4 +1,4 @@
-/// Where the bytes that differ from use to use stand in a template. 32 bytes a span.
+/// Where the bytes that differ from use to use stand in a template. 40 bytes a span.
 struct SpanPatch: Sendable {
     /// Offset of the Span message's first byte: the tag of trace_id. span_id stands 18 bytes later, parent 28.
     var span: UInt32
@@ -7,15 +7,15 @@ struct SpanPatch: Sendable {
     /// The trace, counted within the instance.
     var trace: UInt32
     /// The span, counted within its trace; 0 is the root.
-    var index: UInt16
+    var index: UInt32
     /// The parent's index; ``noParent`` for a root, which has no parent field at all.
-    var parent: UInt16
+    var parent: UInt32
     /// From the instance's time to the span's start, in nanoseconds; negative.
     var start: Int64
     /// In nanoseconds.
     var duration: Int64
 
-    static let noParent = UInt16.max
+    static let noParent = UInt32.max
     static let spanIDOffset = 20
     static let traceIDOffset = 2
     static let parentIDOffset = 30

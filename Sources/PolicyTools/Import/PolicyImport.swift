@@ -1,8 +1,12 @@
 package import ConfigTree
+internal import ReportText
 internal import Sampling
 
 /// Policies that came from another sampler's configuration, and every difference in meaning.
 package struct PolicyImport: Sendable {
+    /// Characters in a line of a comment, without its mark.
+    private static let commentWidth = 110
+
     /// Something that is not as it was.
     package struct Note: Sendable, Equatable {
         package enum Weight: Int, Sendable, Comparable {
@@ -107,7 +111,7 @@ package struct PolicyImport: Sendable {
         if !tests.isEmpty { add("tests", .list(tests)) }
         for (position, _) in policies.enumerated() {
             let own = notes.filter { $0.policy == position }
-            if !own.isEmpty { writer.comments["policies[\(position)]"] = own.flatMap { Self.wrapped("\($0.weight.word): \($0.text)") } }
+            if !own.isEmpty { writer.comments["policies[\(position)]"] = own.flatMap { "\($0.weight.word): \($0.text)".wrapped(to: Self.commentWidth) } }
         }
         if !tests.isEmpty {
             writer.comments["tests"] = ["One trace for each policy whose intent can be read off. Add the cases that you care about."]
@@ -123,24 +127,11 @@ package struct PolicyImport: Sendable {
             lines.append("#")
             lines.append("# What is not as it was:")
             for note in general {
-                let wrapped = Self.wrapped("\(note.weight.word): \(note.text)")
+                let wrapped = "\(note.weight.word): \(note.text)".wrapped(to: Self.commentWidth)
                 lines += wrapped.enumerated().map { "#   " + ($0.offset == 0 ? "- " : "  ") + $0.element }
             }
         }
         return lines.joined(separator: "\n") + "\n\n"
-    }
-
-    static func wrapped(_ text: String, width: Int = 110) -> [String] {
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if !line.isEmpty && line.count + 1 + word.count > width {
-                lines.append(line)
-                line = ""
-            }
-            line += (line.isEmpty ? "" : " ") + word
-        }
-        return lines + (line.isEmpty ? [] : [line])
     }
 
     // MARK: variables

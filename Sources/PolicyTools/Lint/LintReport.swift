@@ -34,7 +34,7 @@ package struct LintReport: Sendable {
             for finding in file.findings where !(hidesNotes && finding.level == .note) {
                 lines.append(line(finding, style))
                 if finding.rule != .configuration, explained.insert(finding.rule).inserted {
-                    lines += wrapped(finding.rule.advice, to: 100).map { "    " + style.dim($0) }
+                    lines += finding.rule.advice.wrapped(to: 100).map { "    " + style.dim($0) }
                 }
             }
             if showsCosts && !file.costs.isEmpty {
@@ -84,19 +84,6 @@ package struct LintReport: Sendable {
         let text =
             "\(Figures.count(errors, "error")), \(Figures.count(warnings, "warning")), \(Figures.count(notes, "note"))"
         return errors > 0 ? style.red(text) : warnings > 0 ? style.yellow(text) : style.green(text)
-    }
-
-    private func wrapped(_ text: String, to width: Int) -> [String] {
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if !line.isEmpty && line.count + 1 + word.count > width {
-                lines.append(line)
-                line = ""
-            }
-            line += (line.isEmpty ? "" : " ") + word
-        }
-        return line.isEmpty ? lines : lines + [line]
     }
 
     /// For programs.

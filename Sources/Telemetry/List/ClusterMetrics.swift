@@ -23,6 +23,8 @@ package enum SplitCause: String, Sendable, CaseIterable {
 /// What a worker of a clustered node counts about its peers. Registered only where a cluster is configured.
 package struct LaneMetrics: Sendable {
     package let forwards: LabelledCounters<PeerOutcome>
+    /// Unit: microseconds.
+    package let forwardDuration: HistogramID
     package let forwardedBytes: CounterID
     package let keptSpans: CounterID
     package let possiblyDuplicatedSpans: CounterID
@@ -34,12 +36,14 @@ package struct LaneMetrics: Sendable {
     package let conflictingDecisions: CounterID
     package let returnedSpans: CounterID
     package let custodyBytes: GaugeID
+    package let custodyLimit: GaugeID
     package let handoffBytes: GaugeID
     package let isSweeping: GaugeID
 
     package init(in catalog: inout MetricCatalog) throws(MetricCatalogError) {
         typealias List = MetricList
         forwards = try catalog.counters(List.clusterForwards)
+        forwardDuration = try catalog.histogram(List.clusterForwardDuration)
         forwardedBytes = try catalog.counter(List.clusterForwardedBytes)
         keptSpans = try catalog.counter(List.clusterKeptSpans)
         possiblyDuplicatedSpans = try catalog.counter(List.clusterPossiblyDuplicatedSpans)
@@ -51,6 +55,7 @@ package struct LaneMetrics: Sendable {
         conflictingDecisions = try catalog.counter(List.clusterConflictingDecisions)
         returnedSpans = try catalog.counter(List.clusterReturnedSpans)
         custodyBytes = try catalog.gauge(List.clusterCustodyBytes)
+        custodyLimit = try catalog.gauge(List.clusterCustodyLimit)
         handoffBytes = try catalog.gauge(List.clusterHandoffBytes)
         isSweeping = try catalog.gauge(List.clusterSweeps)
     }
@@ -59,9 +64,15 @@ package struct LaneMetrics: Sendable {
 /// The cluster as a node sees it. Written by the scrape into cells of its own.
 package struct ClusterMetrics: Sendable {
     package let members: GaugeID
+    /// Names in the last usable answer of the resolver, this node's own among them.
+    package let listed: GaugeID
+    package let resolverFailures: GaugeID
     /// By name of the state, in the order in which the list came.
     package let peers: [(state: String, id: GaugeID)]
+    package let ringVersion: GaugeID
     package let ringEpoch: GaugeID
+    /// Unit: millionths.
+    package let ringShare: GaugeID
     package let isAgreed: GaugeID
     package let differingPolicies: GaugeID
     package let splitSpans: LabelledCounters<SplitCause>
@@ -70,10 +81,14 @@ package struct ClusterMetrics: Sendable {
     package init(states: [String], in catalog: inout MetricCatalog) throws(MetricCatalogError) {
         typealias List = MetricList
         members = try catalog.gauge(List.clusterMembers)
+        listed = try catalog.gauge(List.clusterListed)
+        resolverFailures = try catalog.gauge(List.clusterResolverFailures)
         var peers: [(state: String, id: GaugeID)] = []
         for state in states { peers.append((state, try catalog.gauge(List.clusterPeers, state))) }
         self.peers = peers
+        ringVersion = try catalog.gauge(List.clusterRingVersion)
         ringEpoch = try catalog.gauge(List.clusterRingEpoch)
+        ringShare = try catalog.gauge(List.clusterRingShare)
         isAgreed = try catalog.gauge(List.clusterAgreed)
         differingPolicies = try catalog.gauge(List.clusterDifferingPolicies)
         splitSpans = try catalog.counters(List.clusterSplitSpans)
@@ -84,6 +99,12 @@ extension MetricList {
     static let clusterForwards = MetricFamily(
         "tailgate_cluster_forward_attempts_total", .counter, labels: ["outcome"],
         help: "Attempts to hand a batch of spans to the peer that owns their traces, by outcome.")
+    static let clusterForwardDuration = MetricFamily(
+        "tailgate_cluster_forward_duration_seconds",
+        .histogram(bounds: [
+            500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000, 2_000_000,
+        ]), unit: "seconds", decimalPlaces: 6,
+        help: "Time from sending a batch to the peer that owns its traces to the answer, per attempt; clients wait for it.")
     static let clusterForwardedBytes = MetricFamily(
         "tailgate_cluster_forwarded_bytes_total", .counter, unit: "bytes",
         help: "Bytes of batches that peers have taken, before compression.")
@@ -117,6 +138,9 @@ extension MetricList {
     static let clusterCustodyBytes = MetricFamily(
         "tailgate_cluster_custody_bytes", .gauge, unit: "bytes",
         help: "Bytes of spans on their way to the peers that own their traces.")
+    static let clusterCustodyLimit = MetricFamily(
+        "tailgate_cluster_custody_limit_bytes", .gauge, unit: "bytes",
+        help: "Bytes of spans on their way to peers from which on requests are refused; each worker has its part.")
     static let clusterHandoffBytes = MetricFamily(
         "tailgate_cluster_handoff_backlog_bytes", .gauge, unit: "bytes",
         help: "Bytes of chunks that wait for their acknowledgement.")
@@ -125,8 +149,19 @@ extension MetricList {
         help: "Workers that look for traces to hand off.")
     static let clusterMembers = MetricFamily(
         "tailgate_cluster_ring_members", .gauge, help: "Nodes that own traces, as this node sees it.")
+    static let clusterListed = MetricFamily(
+        "tailgate_cluster_listed_members", .gauge, help: "Members that the resolver names.")
+    static let clusterResolverFailures = MetricFamily(
+        "tailgate_cluster_resolver_failures", .gauge,
+        help: "Answers of the resolver since its last usable one: errors and empty lists. The last good list stays.")
     static let clusterPeers = MetricFamily(
         "tailgate_cluster_peers", .gauge, labels: ["state"], help: "Peers by state.")
+    static let clusterRingVersion = MetricFamily(
+        "tailgate_cluster_ring_version", .gauge,
+        help: "The last 32 bits of the version of the ring in force: equal on nodes that route alike. 0 before the first ring.")
+    static let clusterRingShare = MetricFamily(
+        "tailgate_cluster_ring_share", .gauge, decimalPlaces: 6,
+        help: "Part of all traces that this node owns, 0 ... 1.")
     static let clusterRingEpoch = MetricFamily(
         "tailgate_cluster_ring_epoch", .gauge, help: "How many rings this process has put in force.")
     static let clusterAgreed = MetricFamily(

@@ -90,6 +90,7 @@ package struct BatchMetrics: Sendable {
     package let sendSize: HistogramID
     package let sizeTriggers: CounterID
     package let timeoutTriggers: CounterID
+    private let metadataCardinality: GaugeID
 
     /// - Parameter processor: the id of the `batch` processor in the configuration, or `batch`.
     package init(
@@ -98,5 +99,9 @@ package struct BatchMetrics: Sendable {
         sendSize = try catalog.histogram(MetricList.batchSendSize, processor)
         sizeTriggers = try catalog.counter(MetricList.batchSizeTriggers, processor)
         timeoutTriggers = try catalog.counter(MetricList.batchTimeoutTriggers, processor)
+        metadataCardinality = try catalog.gauge(MetricList.batchMetadataCardinality, processor)
     }
+
+    /// Enters what is the same at all times. By one writer of the node.
+    package func writeConstants(into cells: MetricCells) { cells.set(metadataCardinality, 1) }
 }

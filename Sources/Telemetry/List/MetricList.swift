@@ -32,6 +32,12 @@ extension MetricList {
     static let memoryLimiterRefusedSpans = MetricFamily(
         "otelcol_processor_memory_limiter_refused_spans", .counter, labels: ["processor"],
         help: "Spans refused by the memory limiter.")
+    static let processorIncomingItems = MetricFamily(
+        "otelcol_processor_incoming_items", .counter, labels: ["processor", "otel_signal"],
+        help: "Spans that came to the processor.")
+    static let processorOutgoingItems = MetricFamily(
+        "otelcol_processor_outgoing_items", .counter, labels: ["processor", "otel_signal"],
+        help: "Spans that the processor let through.")
 
     static let acceptedRequests = MetricFamily(
         "tailgate_accepted_requests_total", .counter, labels: ["receiver", "transport"],
@@ -231,6 +237,9 @@ extension MetricList {
     static let batchTimeoutTriggers = MetricFamily(
         "otelcol_processor_batch_timeout_trigger_send", .counter, labels: ["processor"],
         help: "Batches sent because they were old.")
+    static let batchMetadataCardinality = MetricFamily(
+        "otelcol_processor_batch_metadata_cardinality", .gauge, labels: ["processor"],
+        help: "Combinations of client metadata that batches are told apart by: 1, none is left after sampling.")
     static let exporterSentSpans = MetricFamily(
         "otelcol_exporter_sent_spans", .counter, labels: endpointLabels,
         help: "Spans that a destination has taken.")

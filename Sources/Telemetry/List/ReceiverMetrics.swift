@@ -54,10 +54,12 @@ package struct IngressMetrics: Sendable {
     }
 }
 
-/// What a worker counts for a configured `memory_limiter`.
+/// What a worker counts for a configured `memory_limiter`, under the names of both generations of the Collector.
 package struct MemoryLimiterMetrics: Sendable {
-    package let acceptedSpans: CounterID
-    package let refusedSpans: CounterID
+    private let acceptedSpans: CounterID
+    private let refusedSpans: CounterID
+    private let incomingItems: CounterID
+    private let outgoingItems: CounterID
 
     /// - Parameter processor: the component's id in the configuration.
     package init(
@@ -65,5 +67,20 @@ package struct MemoryLimiterMetrics: Sendable {
     ) throws(MetricCatalogError) {
         acceptedSpans = try catalog.counter(MetricList.memoryLimiterAcceptedSpans, processor)
         refusedSpans = try catalog.counter(MetricList.memoryLimiterRefusedSpans, processor)
+        incomingItems = try catalog.counter(MetricList.processorIncomingItems, processor, "traces")
+        outgoingItems = try catalog.counter(MetricList.processorOutgoingItems, processor, "traces")
+    }
+
+    /// Counts the spans of a request that there was memory for.
+    package func countAccepted(_ spans: Int, in cells: MetricCells) {
+        cells.add(acceptedSpans, spans)
+        cells.add(incomingItems, spans)
+        cells.add(outgoingItems, spans)
+    }
+
+    /// Counts the spans of a request that was refused for want of memory.
+    package func countRefused(_ spans: Int, in cells: MetricCells) {
+        cells.add(refusedSpans, spans)
+        cells.add(incomingItems, spans)
     }
 }

@@ -322,6 +322,10 @@ package struct ClusterDescription: Sendable {
     package var isAgreed: Bool
     package var isReady: Bool
     package var policyHash: UInt64
+    /// Members that the resolver names, this node among them.
+    package var listedMembers: Int
+    /// Answers of the resolver since its last usable one.
+    package var resolverFailures: Int
     /// Spans that came for a trace that had been decided without them.
     package var splitSpans: [HoldEnd: Int] = [:]
     package var limits: [Limit]
@@ -343,6 +347,8 @@ package struct ClusterDescription: Sendable {
         isAgreed = core.isAgreed
         isReady = core.isReady
         policyHash = core.policyHash
+        listedMembers = core.membership.list.count
+        resolverFailures = core.membership.resolverFailures
         self.limits = limits.map {
             Limit(path: $0.path, goal: $0.limiter.goal, figures: core.budget.figures($0.key, now: now))
         }

@@ -27,6 +27,8 @@ package final class ClusterLane {
     }
 
     private static let beat: Int64 = 50_000_000
+    /// How long clients are asked to wait for a node that looks for its peers: mostly it knows them in less than a second.
+    private static let startRetryAfter: Int64 = 500_000_000
 
     unowned let worker: Worker
     let shared: ClusterShared
@@ -163,7 +165,7 @@ package final class ClusterLane {
     ) throws(RequestRefusal) -> PartedRequest {
         guard let ring else {
             throw RequestRefusal(
-                .notServing, .unavailable, "the node does not know its peers yet", retryAfter: worker.plan.retryAfter)
+                .notServing, .unavailable, "the node does not know its peers yet", retryAfter: Self.startRetryAfter)
         }
         // What comes out of the sockets after a stop of the process, its senders may have sent to others meanwhile.
         guard headers != nil || now < shared.awakeUntil else {
@@ -260,20 +262,25 @@ package final class ClusterLane {
                 if let metrics { worker.cells.add(metrics.keptSpans, part.spans) }
                 worker.takeIn(part.payload)
                 shared.noteForeignTraces()
-            case .send(let peer, let headers, let payload, _):
+            case .send(let peer, let headers, let payload, let attempt):
+                let sent = now
                 clients.call(peer, .forward(headers), payload, timeout: settings.forwardTimeout) { [weak self] answer in
-                    self?.forwarded(headers.batch, answer.outcome, bytes: payload.count)
+                    self?.forwarded(headers.batch, attempt, answer.outcome, bytes: payload.count, sent: sent)
                 }
             }
         }
     }
 
-    private func forwarded(_ batch: BatchID, _ outcome: ForwardOutcome, bytes: Int) {
+    private func forwarded(
+        _ batch: BatchID, _ attempt: Int, _ outcome: ForwardOutcome, bytes: Int, sent: Int64
+    ) {
+        let now = now
         if let metrics {
             worker.cells.add(metrics.forwards[outcome.label])
             if outcome == .taken { worker.cells.add(metrics.forwardedBytes, bytes) }
+            if outcome != .notSent { worker.cells.observe(metrics.forwardDuration, Int((now - sent) / 1000)) }
         }
-        perform(forwarder.completed(batch, outcome, now: now))
+        perform(forwarder.completed(batch, attempt: attempt, outcome, now: now))
     }
 
     // MARK: peers' requests
@@ -346,6 +353,7 @@ package final class ClusterLane {
         ledger.held = forwarder.custodySpans + handoff.heldSpans + sweep.spanCount
         guard let metrics else { return }
         worker.cells.set(metrics.custodyBytes, forwarder.heldBytes)
+        worker.cells.set(metrics.custodyLimit, settings.custodyBytes)
         worker.cells.set(metrics.handoffBytes, handoff.heldBytes)
         worker.cells.set(metrics.isSweeping, handoff.isSweeping ? 1 : 0)
         worker.cells.set(

@@ -6,10 +6,11 @@ internal import Telemetry
 // What becomes of traces: decided, kept, batched, sent.
 
 extension Worker {
-    /// Decides due traces for at most `budget` nanoseconds. With `early`, all traces are due. Returns whether more are due.
+    /// Decides due traces for at most `budget` nanoseconds. With `early`, all traces are due. Returns whether there is more to do.
     ///
-    /// Large traces are read a few spans a turn, after what is due: a trace of any size delays no other one.
-    package func decide(budget: Int64, early: Bool = false) -> Bool {
+    /// Large traces are read a few spans a turn, after what is due, for at most `readingBudget`: a trace of any size delays no
+    /// other one, and no request.
+    package func decide(budget: Int64, readingBudget: Int64 = .max, early: Bool = false) -> Bool {
         let started = now
         if !early && isHeldBack(started) { return false }
         if recording != nil { paceRecording(started) }
@@ -36,12 +37,13 @@ extension Worker {
             }
         }
         var more = shard.hasLarge
+        let reading = current
         while more {
             keepLargePart()
             current = now
             decided += 1
             more = shard.hasLarge
-            if current - started > budget { break }
+            if current - started > budget || current - reading > readingBudget { break }
         }
         finishRun(started, decided == 0 ? started : now)
         return more
@@ -109,16 +111,11 @@ extension Worker {
     /// Forgets every undecided trace: `drop_pending_traces_on_shutdown`. Returns the spans.
     package func dropPending() -> Int {
         // What is decided already is kept.
+        while shard.hasSettled, let trace = shard.nextDecision(now: now) { conclude(trace) }
         while shard.hasLarge { keepLargePart() }
-        var spans = 0
-        while let trace = shard.nextDecision(now: now, early: true) {
-            ledger.buffered -= trace.spanCount
-            ledger.droppedByPolicy += trace.spanCount
-            spans += trace.spanCount
-            if trace.isReadable { shard.finish(trace) }
-        }
-        while shard.nextLargePart(limit: 4096) != nil {}
-        shard.freeDecided()
+        let spans = shard.forgetPending(now: now)
+        ledger.buffered -= spans
+        ledger.droppedByPolicy += spans
         return spans
     }
 

@@ -165,7 +165,7 @@ package final class Worker {
         let metrics = plan.metrics.receivers[receiver]
         cells.add(metrics.acceptedSpans, spans)
         cells.add(metrics.acceptedRequests)
-        if let limiter = plan.metrics.memoryLimiter { cells.add(limiter.acceptedSpans, spans) }
+        plan.metrics.memoryLimiter?.countAccepted(spans, in: cells)
     }
 
     /// Counts the spans of a request that is refused unread; quicker than taking them.
@@ -179,7 +179,7 @@ package final class Worker {
         cells.add(plan.metrics.ingress.refusedSpans[reason], spans)
         // Peers have no series of their own: their spans are some node's clients'.
         if receiver < plan.metrics.receivers.count { cells.add(plan.metrics.receivers[receiver].refusedSpans, spans) }
-        if reason == .memory, let limiter = plan.metrics.memoryLimiter { cells.add(limiter.refusedSpans, spans) }
+        if reason == .memory { plan.metrics.memoryLimiter?.countRefused(spans, in: cells) }
     }
 
     /// For requests that are refused before their bytes have come.

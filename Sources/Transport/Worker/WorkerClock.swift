@@ -8,11 +8,16 @@ package final class WorkerClock {
     /// Upkeep, nanoseconds.
     private static let relief: Int64 = 100_000_000
     private static let upkeep: Int64 = 1_000_000_000
-    /// Decisions of one slice, nanoseconds; then the loop turns once before the next. When the loop's turns are longer than
-    /// that, a slice may be as long as the turn was, so that decisions get half of a busy worker's time and never fall behind
-    /// what is received.
-    private static let slice: Int64 = 2_000_000
-    private static let longestSlice: Int64 = 20_000_000
+    /// Decisions on traces that are due, and reading of large ones, of one slice, nanoseconds; then the loop turns once before
+    /// the next. Due traces go first: with shorter slices a worker that is offered more than it can take would receive it
+    /// and decide late. When the loop's turns are longer than that, a slice may be as long as the turn was, so that
+    /// decisions get half of a busy worker's time at least. Reading large traces has time.
+    private static let slice: Int64 = 20_000_000
+    private static let longestSlice: Int64 = 200_000_000
+    private static let readingSlice: Int64 = 2_000_000
+    /// Between two slices, nanoseconds: enough for the loop to look at its connections. What is executed at once would run in
+    /// the same turn, before them, however long decisions go on.
+    private static let pause: Int64 = 20_000
     private var sliceEnded: Int64?
 
     private let server: WorkerServer
@@ -54,12 +59,13 @@ package final class WorkerClock {
         let worker = server.worker
         let turn = sliceEnded.map { worker.now - $0 } ?? 0
         let more = worker.decide(
-            budget: min(Self.longestSlice, max(Self.slice, turn)), early: worker.lane?.decidesEarly ?? false)
+            budget: min(Self.longestSlice, max(Self.slice, turn)), readingBudget: Self.readingSlice,
+            early: worker.lane?.decidesEarly ?? false)
         sliceEnded = more ? worker.now : nil
         worker.flushIfDue()
         let loop = worker.eventLoop.assumeIsolated()
         if more {
-            loop.execute { self.decide() }
+            loop.scheduleTask(in: .nanoseconds(Self.pause)) { self.decide() }
         } else {
             let now = worker.now
             let next = worker.isWaiting ? Shard.nextDue(after: now) - now : Self.idleInterval

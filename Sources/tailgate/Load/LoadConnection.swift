@@ -2,6 +2,7 @@ import LoadTools
 import NIOCore
 import NativeCore
 import OTLP
+import Transport
 
 /// One HTTP/2 connection of the load generator: frames requests, reports answers. Decides nothing.
 ///
@@ -10,8 +11,6 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Frames are handed to the socket in pieces of about this size.
-    private static let pieceBytes = 256 << 10
 
     private unowned let lane: LoadLane
     let endpoint: Int
@@ -20,7 +19,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
     private var context: ChannelHandlerContext?
     /// Streams without an answer.
     private var pending: [Int32: LoadRequest] = [:]
-    private var isSending = false
+    private let pumping = HTTP2Pump()
 
     init(lane: LoadLane, endpoint: Int, headers: HTTP2Headers) throws {
         self.lane = lane
@@ -48,27 +47,15 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
 
     /// Writes what is framed as far as the socket takes it.
     func flush() {
-        guard let context, !isSending else { return }
-        isSending = true
-        defer { isSending = false }
-        var wrote = false
-        while context.channel.isWritable {
-            var buffer = context.channel.allocator.buffer(capacity: Self.pieceBytes + (64 << 10))
-            do throws(HTTP2SessionError) {
-                let written = try session.output(limit: Self.pieceBytes) { bytes in
-                    buffer.writeBytes(bytes)
-                }
-                guard written > 0 else { break }
-            } catch {
-                context.close(promise: nil)
-                return
-            }
-            wrote = true
-            context.write(wrapOutboundOut(buffer), promise: nil)
-            // A full socket tells so only when it is tried.
-            context.flush()
+        guard let context else { return }
+        let outcome = pumping.run(context) { () throws(HTTP2SessionError) in
+            try HTTP2Pump.frames(&session, context.channel.allocator, expected: 256 << 10)
         }
-        if !wrote, session.isFinished { context.close(promise: nil) }
+        switch outcome {
+        case .busy: return
+        case .broken: context.close(promise: nil)
+        case .done: if session.isFinished { context.close(promise: nil) }
+        }
     }
 
     /// Gives up requests that wait since before `time`.

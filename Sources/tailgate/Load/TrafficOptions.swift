@@ -6,7 +6,7 @@ struct TrafficOptions: ParsableArguments {
     @Option(help: "Spans in one request, about.")
     var spansPerRequest = 1024
 
-    @Option(help: "Spans in one trace.")
+    @Option(help: "Spans in one trace, at most 1000000.")
     var spansPerTrace = 8
 
     @Option(help: "Over how many requests the spans of one trace are spread.")

@@ -117,12 +117,18 @@ struct RunCommand: AsyncParsableCommand {
 
     private func report(_ ledger: Ledger, _ logger: Logger) {
         let lost = ledger.destinations.reduce(0) { $0 + $1.lost + $1.queued } + ledger.buffered
-        logger.log(
-            level: lost == 0 ? .info : .warning, "stopped",
-            metadata: [
-                "accepted": "\(ledger.accepted)", "not_sampled": "\(ledger.notSampled)", "dropped": "\(ledger.dropped)",
-                "sampled": "\(ledger.sampled)", "lost": "\(lost)", "difference": "\(ledger.difference)",
-            ])
+        var books: Logger.Metadata = [
+            "accepted": "\(ledger.accepted)", "not_sampled": "\(ledger.notSampled)", "dropped": "\(ledger.dropped)",
+            "sampled": "\(ledger.sampled)", "lost": "\(lost)", "difference": "\(ledger.difference)",
+        ]
+        // Of a node in a cluster.
+        if ledger.fromPeers + ledger.forwarded + ledger.handedOff + ledger.held != 0 {
+            books["from_peers"] = "\(ledger.fromPeers)"
+            books["forwarded"] = "\(ledger.forwarded)"
+            books["handed_off"] = "\(ledger.handedOff)"
+            books["held"] = "\(ledger.held)"
+        }
+        logger.log(level: lost == 0 ? .info : .warning, "stopped", metadata: books)
     }
 
     private static func endAtOnce(_ gateway: Gateway) async {

@@ -14,6 +14,7 @@ final class SinkConnection: ChannelInboundHandler {
 
     private let core: SinkCore
     private var session: HTTP2Session
+    private let pumping = HTTP2Pump()
     private var context: ChannelHandlerContext?
 
     init(core: SinkCore) throws {
@@ -71,16 +72,14 @@ final class SinkConnection: ChannelInboundHandler {
 
     private func flush() {
         guard let context else { return }
-        while context.channel.isWritable {
-            var buffer = context.channel.allocator.buffer(capacity: 4096)
-            guard let written = try? session.output(limit: 64 << 10, { _ = buffer.writeBytes($0) }) else {
-                context.close(promise: nil)
-                return
-            }
-            guard written > 0 else { break }
-            context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        let outcome = pumping.run(context) { () throws(HTTP2SessionError) in
+            try HTTP2Pump.frames(&session, context.channel.allocator)
         }
-        if session.isFinished { context.close(promise: nil) }
+        switch outcome {
+        case .busy: return
+        case .broken: context.close(promise: nil)
+        case .done: if session.isFinished { context.close(promise: nil) }
+        }
     }
 
     // MARK: requests

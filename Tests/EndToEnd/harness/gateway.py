@@ -59,6 +59,13 @@ def otlp(backend, **settings):
     )
 
 
+def pass_through(backend):
+    """What gives a node pipelines for metrics and logs, which go to `backend`; traces go to the first backend alone."""
+    pipeline = {"receivers": ["otlp"], "exporters": ["otlp/m"]}
+    pipelines = {"traces": {"exporters": ["otlp/a"]}, "metrics": pipeline, "logs": dict(pipeline)}
+    return {"exporters": {"otlp/m": otlp(backend)}, "service": {"pipelines": pipelines}}
+
+
 def configuration(
     port, http_port, admin_port, exporters, *, policies=ALWAYS, decision_wait="300ms", changes=None, host="127.0.0.1"
 ):

@@ -188,7 +188,7 @@ import Testing
             minimal(processors: "batch: {send_batch_size: 100, send_batch_max_size: 50, metadata_keys: [a]}"),
             "t.yaml:2:77: processors.batch: warning: `batch` is defined but not in use; name it in `service.pipelines.traces` or leave it out",
             "t.yaml:2:128: processors.batch.send_batch_max_size: `50` is less than send_batch_size (100); write at least that, or 0 for no limit",
-            "t.yaml:2:147: processors.batch.metadata_keys: `metadata_keys` is not in Tailgate yet: batches are not told apart by client metadata"
+            "t.yaml:2:147: processors.batch.metadata_keys: warning: `metadata_keys` changes nothing: what is batched here has been sampled, and a sampled trace, put together from many clients' requests, bears no client's metadata (behind the Collector's tail_sampling neither). Leave it out; for a tenant, give an exporter `tenant` or `headers`"
         ),
         Case(
             minimal(processors: "memory_limiter: "),

@@ -1,19 +1,7 @@
 import ConfigTree
 import Gateway
+import TestSupport
 import Testing
-
-/// A small generator with a seed, so that a failure can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
-}
 
 @Suite struct FuzzTests {
     static let pieces = [
@@ -24,7 +12,7 @@ struct SplitMix: RandomNumberGenerator {
     /// Whatever the bytes are, loading ends, with a configuration or with at least one error.
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func mutatedFilesNeverTrap(seed: UInt64) {
-        var random = SplitMix(state: seed)
+        var random = SeededGenerator(seed)
         let original = Array(fullConfiguration.utf8)
         for _ in 0..<150 {
             var bytes = original

@@ -1,4 +1,5 @@
 import OTLP
+import TestSupport
 
 @testable import Sampling
 
@@ -16,13 +17,13 @@ enum ModelValue: Hashable {
     /// An AnyValue message.
     var encoded: [UInt8] {
         switch self {
-        case .text(let text): Encode.field(1, Array(text.utf8))
-        case .bool(let value): Encode.number(2, value ? 1 : 0)
-        case .int(let value): Encode.number(3, UInt64(bitPattern: value))
+        case .text(let text): Encode.text(1, text)
+        case .bool(let value): Encode.varint(2, value ? 1 : 0)
+        case .int(let value): Encode.varint(3, UInt64(bitPattern: value))
         case .double(let value): Encode.fixed64(4, value.bitPattern)
-        case .list: Encode.field(5, Encode.field(1, Encode.field(1, [97])))
-        case .map: Encode.field(6, [])
-        case .bytes(let bytes): Encode.field(7, bytes)
+        case .list: Encode.bytes(5, Encode.bytes(1, Encode.bytes(1, [97])))
+        case .map: Encode.bytes(6, [])
+        case .bytes(let bytes): Encode.bytes(7, bytes)
         case .none: []
         }
     }
@@ -37,8 +38,8 @@ struct ModelAttribute: Hashable {
         self.value = value
     }
 
-    func encoded(_ field: UInt64) -> [UInt8] {
-        Encode.field(field, Encode.field(1, Array(key.utf8)) + Encode.field(2, value.encoded))
+    func encoded(_ field: Int) -> [UInt8] {
+        Encode.attribute(field, key, value.encoded)
     }
 }
 
@@ -58,16 +59,16 @@ struct ModelSpan {
     var attributes: [ModelAttribute] = []
 
     var encoded: [UInt8] {
-        var bytes = Encode.field(1, trace.bytes)
-        bytes += Encode.field(2, (0..<8).map { UInt8(truncatingIfNeeded: id >> (56 - 8 * UInt64($0))) })
-        if !traceState.isEmpty { bytes += Encode.field(3, Array(traceState.utf8)) }
-        if !isRoot { bytes += Encode.field(4, [1, 2, 3, 4, 5, 6, 7, 8]) }
-        if !name.isEmpty { bytes += Encode.field(5, Array(name.utf8)) }
-        if kind != 0 { bytes += Encode.number(6, kind) }
+        var bytes = Encode.bytes(1, trace.bytes)
+        bytes += Encode.bytes(2, Encode.bigEndian(id))
+        if !traceState.isEmpty { bytes += Encode.text(3, traceState) }
+        if !isRoot { bytes += Encode.bytes(4, [1, 2, 3, 4, 5, 6, 7, 8]) }
+        if !name.isEmpty { bytes += Encode.text(5, name) }
+        if kind != 0 { bytes += Encode.varint(6, kind) }
         if start != 0 { bytes += Encode.fixed64(7, start) }
         if end != 0 { bytes += Encode.fixed64(8, end) }
         for attribute in attributes { bytes += attribute.encoded(9) }
-        if status != 0 { bytes += Encode.field(15, Encode.number(3, status)) }
+        if status != 0 { bytes += Encode.bytes(15, Encode.varint(3, status)) }
         if flags != 0 {
             bytes += Encode.varint(16 * 8 + 5) + (0..<4).map { UInt8(truncatingIfNeeded: flags >> (8 * UInt64($0))) }
         }
@@ -76,9 +77,9 @@ struct ModelSpan {
 
     static func request(_ spans: [ModelSpan]) -> [UInt8] {
         spans.flatMap { span in
-            let resource = Encode.field(1, span.resource.flatMap { $0.encoded(1) })
-            let scope = Encode.field(1, Encode.field(1, Array("library".utf8)))
-            return Encode.field(1, resource + Encode.field(2, scope + Encode.field(2, span.encoded)))
+            let resource = Encode.bytes(1, span.resource.flatMap { $0.encoded(1) })
+            let scope = Encode.bytes(1, Encode.text(1, "library"))
+            return Encode.bytes(1, resource + Encode.bytes(2, scope + Encode.bytes(2, span.encoded)))
         }
     }
 

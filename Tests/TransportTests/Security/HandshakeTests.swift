@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -61,7 +62,7 @@ private func address(_ number: UInt64) -> PeerAddress { PeerAddress(high: 0, low
     /// Against a plain model, with many seeds: whoever is admitted and stays gets exactly one turn, and nothing is kept of
     /// those who are gone.
     @Test(arguments: 0..<20) func everyOneGetsOneTurn(seed: UInt64) {
-        var random = SplitMix(seed)
+        var random = SeededGenerator(seed)
         var limits = HandshakeQueue.Limits()
         limits.open = 50
         limits.openPerAddress = 20
@@ -143,15 +144,3 @@ private func address(_ number: UInt64) -> PeerAddress { PeerAddress(high: 0, low
     }
 }
 
-/// Vigna's SplitMix64: the same numbers for the same seed.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}

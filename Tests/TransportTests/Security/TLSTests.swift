@@ -1,6 +1,7 @@
 import Foundation
 import NIOSSL
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Transport
@@ -161,7 +162,7 @@ private func server(_ certificate: String, _ key: String) -> TLSSettings {
     @Test func anyBytesAreSafe() throws {
         let whole = try der(Certificates.one)
         for count in 0..<whole.count { _ = X509Validity(der: Array(whole[..<count])) }
-        var random = SplitMix(7)
+        var random = SeededGenerator(7)
         for _ in 0..<50_000 {
             var changed = whole
             for _ in 0...(random.next() % 4) {

@@ -1,3 +1,4 @@
+internal import NativeCore
 internal import OTLP
 
 /// Digests and codings.
@@ -12,7 +13,7 @@ extension OTTLProgram {
         case .fnv: return .int(OTTLHashes.fnv(text))
         case .md5: return .text(Self.hexDigits(OTTLHashes.md5(text)))
         case .sha1: return .text(Self.hexDigits(OTTLHashes.sha1(text)))
-        case .sha256: return .text(Self.hexDigits(OTTLHashes.sha256(text)))
+        case .sha256: return .text(Self.hexDigits(SHA256.digest(of: text).bytes))
         case .sha512: return .text(Self.hexDigits(OTTLHashes.sha512(text)))
         case .murmur3Hash: return .text(Self.hexDigits(OTTLHashes.murmur32(text)))
         case .murmur3Hash128: return .text(Self.hexDigits(OTTLHashes.murmur128(text)))

@@ -1,4 +1,5 @@
-/// Digests of texts. For telling things apart as other tools do, not for secrets.
+/// Digests of texts. For telling things apart as other tools do, not for secrets. (SHA-256, which is also for secrets, is
+/// NativeCore's.)
 enum OTTLHashes {
     /// FNV-1a, 64 bits. Source: http://www.isthe.com/chongo/tech/comp/fnv/.
     static func fnv(_ bytes: [UInt8]) -> Int64 {
@@ -72,34 +73,6 @@ enum OTTLHashes {
                 (e, d, c, b, a) = (d, c, rotate(b, 30), a, sum)
             }
             for (index, value) in [a, b, c, d, e].enumerated() { state[index] &+= value }
-        }
-        return state.flatMap { bytesOf(UInt64($0), count: 4) }
-    }
-
-    /// FIPS 180-4.
-    static func sha256(_ bytes: [UInt8]) -> [UInt8] {
-        var state = sha512Start.map { UInt32(truncatingIfNeeded: $0 >> 32) }
-        let message = padded(bytes, block: 64, isBigEndian: true)
-        for start in stride(from: 0, to: message.count, by: 64) {
-            var words = (0..<16).map { bigEndian32(message, start + $0 * 4) }
-            for index in 16..<64 {
-                let (x, y) = (words[index - 15], words[index - 2])
-                let small = rotate(x, 25) ^ rotate(x, 14) ^ (x >> 3)
-                let large = rotate(y, 15) ^ rotate(y, 13) ^ (y >> 10)
-                words.append(words[index - 16] &+ small &+ words[index - 7] &+ large)
-            }
-            var s = state
-            for round in 0..<64 {
-                let e = rotate(s[4], 26) ^ rotate(s[4], 21) ^ rotate(s[4], 7)
-                let choice = (s[4] & s[5]) ^ (~s[4] & s[6])
-                // SHA-256's constants are the upper halves of SHA-512's first 64.
-                let constant = UInt32(truncatingIfNeeded: sha512Constants[round] >> 32)
-                let first = s[7] &+ e &+ choice &+ constant &+ words[round]
-                let a = rotate(s[0], 30) ^ rotate(s[0], 19) ^ rotate(s[0], 10)
-                let second = a &+ ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]))
-                s = [first &+ second, s[0], s[1], s[2], s[3] &+ first, s[4], s[5], s[6]]
-            }
-            for index in 0..<8 { state[index] &+= s[index] }
         }
         return state.flatMap { bytesOf(UInt64($0), count: 4) }
     }

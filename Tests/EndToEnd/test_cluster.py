@@ -160,44 +160,6 @@ def test_a_node_is_not_ready_without_its_peers(cluster, backend):
         assert metrics.value("tailgate_cluster_peers_with_other_policies") == 0
 
 
-def test_late_spans_say_which_policy_decided(cluster, backend, rng):
-    """A decision moves to the new owner of its trace with the name of the policy that made it."""
-    store = backend()
-    everything = {"name": "everything", "type": "always_sample"}
-    others = [{"name": f"slow {n}", "type": "latency", "latency": {"threshold_ms": 60_000}} for n in range(3)]
-    changes = {"processors": {"tail_sampling": {"record_policy": True, "decision_records": 0}}}
-    with cluster([store], 2, resolver="file", changes=changes, decision_wait="200ms") as nodes:
-        nodes.write_members(0)
-        nodes.make(0, policies=[everything]).launch()
-        nodes.wait_for_ring(0)
-        traces = [spans.trace(rng, 2) for _ in range(200)]
-        with RawClient(nodes.nodes[0].port) as client:
-            client.must_export(spans.request([root for root, _ in traces]))
-            store.wait_for_spans(200)
-            # The same policy has another number there.
-            nodes.make(1, policies=[*others, everything]).launch()
-            nodes.write_members(0, 1)
-            nodes.wait_for_ring(0, 1)
-            until(lambda: nodes.nodes[1].metrics().value("tailgate_cluster_adopted_decisions") > 50, 10, "the decisions")
-            until(lambda: nodes.nodes[0].ledger()["held"] == 0, 10, "nothing under way")
-            client.must_export(spans.request([late for _, late in traces]))
-        nodes.settle()
-        moved = [root for root, _ in traces if nodes.see(0, trace_id=root.trace_id.hex())["trace"]["owner"] == nodes.addresses[1]]
-        assert len(moved) > 50
-        status, body, _ = nodes.nodes[1].http(f"/v1/traces/{moved[0].trace_id.hex()}")
-        assert status == 200 and json.loads(body)["decided_by"] == "everything"
-        said = {}
-        for request in store.requests(ok=True):
-            for rs in request.message.resource_spans:
-                for ss in rs.scope_spans:
-                    for span in ss.spans:
-                        said[span.span_id] = {a.key: a.value for a in ss.scope.attributes}
-        for root, late in traces:
-            assert said[late.span_id]["tailsampling.policy"].string_value == "everything"
-            assert said[late.span_id]["tailsampling.cached_decision"].bool_value is True
-            assert said[root.span_id]["tailsampling.policy"].string_value == "everything"
-
-
 def test_policies_of_all_nodes(cluster, backend):
     """Nodes see that a peer judges by other policies; one request has all of them read theirs again."""
     with cluster([backend()], 2) as nodes:

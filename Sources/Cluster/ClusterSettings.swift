@@ -57,7 +57,7 @@ package struct ClusterSettings: Sendable, Equatable {
     package var forwardTimeout: Int64 = 2 * Self.second
     /// Spans of clients are gathered for so long into one batch, unless none left within that time before them; 0: never.
     package var forwardDelay: Int64 = 5 * Self.millisecond
-    /// A batch of so many bytes is gathered no further.
+    /// No batch is gathered beyond so many bytes.
     package var forwardBytes = 512 << 10
     /// Batches that wait for an answer of one peer, for each lane.
     package var maximumInFlight = 16

@@ -42,7 +42,7 @@ package struct ForwardingLedger: Sendable, Equatable {
 /// (`ForwardingLedger.possiblyDuplicated`): losing them would be worse.
 ///
 /// **Requests share batches.** Of what clients send, one batch goes at once; what comes within `forwardDelay` after it is gathered
-/// by owner and goes when that time is over, or a batch is large enough, or the ring changes. So a lane sends 1 / `forwardDelay`
+/// by owner and goes when that time is over, or a batch would become larger than `forwardBytes`, or the ring changes. So a lane sends 1 / `forwardDelay`
 /// batches a second to a peer however small its clients' requests are, and a node with little to do does not wait at all.
 /// Requests put one behind the other are one request (protobuf's merging), so gathering copies and nothing more.
 ///
@@ -169,7 +169,7 @@ package struct Forwarder: Sendable {
         var actions: [Action] = []
         var request = Request(open: [], isHeld: localSpansHeld)
         for (owner, part) in parts {
-            request.open.insert(gather(part, to: owner, hop: hop &+ 1, token: token, now: now))
+            request.open.insert(gather(part, to: owner, hop: hop &+ 1, token: token, now: now, &actions))
         }
         requests[token] = request
         for number in request.open.sorted() where isReady(number, now) { attempt(number, now, &actions) }
@@ -255,29 +255,35 @@ package struct Forwarder: Sendable {
 
     // MARK: batches
 
-    /// Puts a part of a request into a batch that has not left, or into a new one.
-    private mutating func gather(_ part: RequestPart, to peer: String, hop: UInt8, token: UInt64, now: Int64) -> UInt64 {
+    /// Puts a part of a request into a batch that has not left, if that does not become too large, or into a new one.
+    private mutating func gather(
+        _ part: RequestPart, to peer: String, hop: UInt8, token: UInt64, now: Int64, _ actions: inout [Action]
+    ) -> UInt64 {
         let gathers = settings.forwardDelay > 0 && hop == 1
-        if gathers, let number = gathering[peer], batches[number] != nil {
+        if gathers, let number = gathering[peer], let held = batches[number]?.part.payload.count {
+            guard held + part.payload.count <= settings.forwardBytes else {
+                close(number, now)
+                attempt(number, now, &actions)
+                return gather(part, to: peer, hop: hop, token: token, now: now, &actions)
+            }
             batches[number]?.part.payload += part.payload
             batches[number]?.part.spans += part.spans
             batches[number]?.pieces.append(Piece(token: token, spans: part.spans, bytes: part.payload.count))
             heldBytes += part.payload.count
-            closeIfFull(number, now)
             return number
         }
         let number = add(part, to: peer, hop: hop, token: token, now: now)
         if gathers {
             batches[number]?.nextAttempt = max(now, gatherUntil)
             gathering[peer] = number
-            closeIfFull(number, now)
+            if part.payload.count >= settings.forwardBytes { close(number, now) }
         }
         return number
     }
 
-    private mutating func closeIfFull(_ number: UInt64, _ now: Int64) {
-        guard let batch = batches[number], batch.part.payload.count >= settings.forwardBytes else { return }
-        gathering[batch.peer] = nil
+    /// A batch takes no more, and need not wait.
+    private mutating func close(_ number: UInt64, _ now: Int64) {
+        if let peer = batches[number]?.peer, gathering[peer] == number { gathering[peer] = nil }
         batches[number]?.nextAttempt = now
     }
 

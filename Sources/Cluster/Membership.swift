@@ -231,12 +231,15 @@ package struct Membership: Sendable {
     /// Whether it is known who the peers are: a list has come, and all that are in it have answered or had their time.
     ///
     /// A list that may be partial and names nobody else is not believed at once: all may be starting together. While others ask
-    /// that the list does not name, a better one is waited for, twice as long as for peers that do not answer.
+    /// that the list does not name, or the resolver has failed since it gave such a list, a better one is waited for, twice as long
+    /// as for peers that do not answer.
     package func knowsPeers(now: Int64) -> Bool {
         guard let since = listedSince else { return false }
-        if now - since < 2 * settings.startWait && hasStrangers(now: now) { return false }
+        let namesOthers = !listed.keys.allSatisfy { $0 == address }
+        let isDoubtful = !isListComplete && !namesOthers
+        if now - since < 2 * settings.startWait && (hasStrangers(now: now) || (isDoubtful && resolverFailures > 0)) { return false }
         if now - since >= settings.startWait { return true }
-        if !isListComplete && listed.keys.allSatisfy({ $0 == address }) { return false }
+        if isDoubtful { return false }
         return listed.keys.allSatisfy { $0 == address || peers[$0]?.isReachable == true }
     }
 

@@ -51,8 +51,17 @@ import Testing
             run.submit(token, ["b:1"])
             token += 1
         }
-        #expect(run.sent[1].payload.count >= 400 && run.sent[1].payload.count < 400 + one)
-        #expect(run.forwarder.nextGathered(after: run.now) == nil)
+        #expect(run.sent[1].peer == "b:1" && run.sent[1].payload.count <= 400 && run.sent[1].payload.count + one > 400)
+        // What did not fit begins the next one.
+        #expect(run.forwarder.nextGathered(after: run.now) == 5 * millisecond)
+        run.now = 5 * millisecond
+        run.take(run.forwarder.sendGathered(now: run.now))
+        #expect(run.sent.count == 3 && walk(run.sent[2].payload).records.count == 2)
+        // A part that is as large by itself goes at once.
+        var other = Self.run { $0.forwardBytes = 20 }
+        other.submit(1, ["b:1"])
+        other.submit(2, ["b:1"])
+        #expect(other.sent.count == 2 && other.forwarder.nextGathered(after: 0) == nil)
     }
 
     @Test func whatWasForwardedBeforeIsNotHeldUp() {

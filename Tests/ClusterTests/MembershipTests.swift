@@ -144,6 +144,17 @@ import Testing
         #expect(other.mayBegin(now: 0))
     }
 
+    /// A resolver that showed this node alone and has failed since then gets more time, but not for ever.
+    @Test func aLoneFirstNodeWhoseResolverFails() {
+        var membership = Membership(address: "a:1", settings: ClusterSettings())
+        membership.resolved(.partial(Self.members("a:1")), ringMembers: [], now: 0)
+        membership.resolved(.failed, ringMembers: [], now: 3 * second)
+        #expect(!membership.mayBegin(now: 10 * second - 1) && membership.mayBegin(now: 10 * second))
+        // It answers again, and says the same.
+        membership.resolved(.partial(Self.members("a:1")), ringMembers: [], now: 6 * second)
+        #expect(membership.mayBegin(now: 6 * second))
+    }
+
     /// Others have another list than this starting node: it waits for a better one, but not for ever.
     @Test func aStartingNodeWaitsForAListThatNamesWhoAsks() {
         var membership = Membership(address: "a:1", settings: ClusterSettings())

@@ -35,6 +35,8 @@ final class SimulatedNode {
     let clockOffset: Int64
     let clockDrift: Double
     let startedAt: Int64
+    /// When it began to go by the ring that it has.
+    private(set) var ringSince: Int64
 
     private(set) var core: ClusterCore
     private(set) var forwarder: Forwarder
@@ -73,6 +75,7 @@ final class SimulatedNode {
         clockOffset = Int64(world.random.below(1_000_000)) * second
         clockDrift = 1 + Double(world.random.below(2001) - 1000) * 1e-5
         startedAt = world.now
+        ringSince = world.now
         let now = clockOffset
         core = ClusterCore(
             address: address, incarnation: incarnation, settings: world.settings, slotBits: world.slotBits, now: now)
@@ -156,6 +159,7 @@ final class SimulatedNode {
             case .exchange(let peer): exchange(with: peer)
             case .resolve: nextResolve = now
             case .activate(let ring, let epoch):
+                ringSince = world.now
                 world.note("\(address): ring of \(ring.members.map(\.address)), epoch \(epoch)")
                 if ringInForce.version != ring.version { ringInForce = (ring.version, world.now) }
                 perform(forwarder.ringChanged(ring, now: now))

@@ -544,9 +544,9 @@ package final class Simulation {
         if lostSpans > lostWithCrashes { fail("\(lostSpans) spans are lost, crashed nodes held \(lostWithCrashes)") }
     }
 
-    /// Where nobody has come lately, the nodes together let through what they may.
+    /// Where nobody has come or gone lately, the nodes together let through what they may.
     private func judgeSharedRate() {
-        guard hasConverged, alive.allSatisfy({ now - $0.startedAt >= 12 * second }) else { return }
+        guard hasConverged, alive.allSatisfy({ now - $0.ringSince >= 12 * second }) else { return }
         let total = alive.reduce(0) { $0 + $1.limit.rate($1.demand) }
         let wanted = min(SimulatedLimit.goal, alive.reduce(0) { $0 + $1.demand })
         isRateJudged = true

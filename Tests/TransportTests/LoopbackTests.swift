@@ -7,6 +7,7 @@ import OTLP
 import Sampling
 import Telemetry
 import TestSupport
+import Synchronization
 import Testing
 
 @testable import Transport
@@ -138,11 +139,12 @@ import Testing
 
     /// However long the decisions that are due take: between slices of them the loop reads and answers.
     @Test(.timeLimit(.minutes(1))) func requestsAreAnsweredWhileDecisionsAreDue() async throws {
+        let isAnswered = Flag()
         let setup = try await Setup { plan in
             plan.shard.decisionWait = 1
             plan.policies.tuning.decisionWait = 1
             let policies = PolicySet(
-                version: 1, policies: [PolicySet.Named(name: "slow", policy: SlowPolicy())], predicates: PredicateCompiler())
+                version: 1, policies: [PolicySet.Named(name: "slow", policy: SlowPolicy(isFast: isAnswered))], predicates: PredicateCompiler())
             plan.policies.version = PolicyVersion(number: 1, policies: policies)
         }
         let sender = try await setup.sender(try setup.settings())
@@ -162,6 +164,7 @@ import Testing
             client.execute { sender.value.send(Self.request(1, trace: 1 << 40)) { answered.succeed($0.label) } }
             return answered.futureResult.hop(to: serverLoop).map { outcome in
                 clock.stop()
+                isAnswered.isSet.store(true, ordering: .relaxed)
                 #expect(outcome == .ok)
                 return worker.pendingTraces
             }
@@ -260,17 +263,23 @@ import Testing
     }
 }
 
-/// Keeps nothing, and takes 0.1 ms to say so: 20,000 traces keep a worker busy for two seconds.
+/// Keeps nothing, and takes its time to say so.
 private struct SlowPolicy: SamplingPolicy {
     static let typeName = "slow"
+    /// A millisecond for each trace until then: so many that nobody is held up for all of them who gets a processor at all.
+    let isFast: Flag
 
-    init() {}
+    init(isFast: Flag) { self.isFast = isFast }
 
     init?(_ block: inout ConfigReader, _ builder: inout PolicyBuilder) { return nil }
 
     func decide(_ trace: borrowing TraceSummary, _ context: inout DecisionContext) -> PolicyVerdict {
         let start = NIODeadline.now()
-        while NIODeadline.now() - start < .microseconds(100) {}
+        while !isFast.isSet.load(ordering: .relaxed), NIODeadline.now() - start < .milliseconds(1) {}
         return .notSampled
     }
+}
+
+private final class Flag: Sendable {
+    let isSet = Atomic<Bool>(false)
 }

@@ -248,7 +248,8 @@ package final class Worker {
             ledger.takenFromOtherWorkers += takeOver(request).spans
         }
         reportMemory()
-        if more { eventLoop.assumeIsolated().execute { self.drainMailbox() } }
+        // Not at once: that would be the same turn of the loop, and its own clients would wait until the others send nothing.
+        if more { eventLoop.assumeIsolated().scheduleTask(in: .microseconds(20)) { self.drainMailbox() } }
     }
 
     @discardableResult

@@ -50,7 +50,7 @@ def test_the_formulas_of_the_document():
     assert node["queue_bytes"] == pytest.approx(queue)
     assert node["memory_bytes"] == pytest.approx(held / 0.6)
     assert node["processors"] == pytest.approx(rate / 1e6 * 1.69 / 0.6)
-    for figure in ("+ 46 + 128 / spans per trace", "x 1.25", "56 MiB + 64 MiB", "held / 0.6", "1.06, with gzip in requests 1.69", "1.6 in a cluster"):
+    for figure in ("+ 46 + 128 / spans per trace", "x 1.25", "56 MiB + 64 MiB", "held / 0.6", "1.06, with gzip in requests 1.69", "2.96 in a cluster"):
         assert figure in SIZING, figure
 
 
@@ -71,6 +71,8 @@ def test_the_figures_are_those_of_the_benchmarks():
     assert f"cpuSecondsPerMillion = {dearest}" in source
     gzip = cells_of(benchmarks, "gRPC, gzip")[2]
     assert f"gzipSecondsPerMillion = {gzip.removeprefix('+ ')}" in source
+    cluster = cells_of(benchmarks, "CPU-seconds per million spans, 100,000/s in all")[3]
+    assert f"clusterFactor = {re.search(r'[(]([0-9.]+) times', cluster)[1]}" in source
     held = float(cells_of(benchmarks, "bytes held per byte of spans")[1])
     per_span, per_trace = (float(re.search(rf"{name} = ([\d.]+)", source)[1]) for name in ("bytesPerSpan", "bytesPerTrace"))
     assert 1 + (per_span + per_trace / 8) / 445 == pytest.approx(held, abs=0.005)

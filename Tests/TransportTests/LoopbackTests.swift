@@ -147,7 +147,8 @@ import Testing
                 version: 1, policies: [PolicySet.Named(name: "slow", policy: SlowPolicy(isFast: isAnswered))], predicates: PredicateCompiler())
             plan.policies.version = PolicyVersion(number: 1, policies: policies)
         }
-        let sender = try await setup.sender(try setup.settings())
+        // Decisions take 20 s in all: a client that is held up until they are over is answered, too, but too late.
+        let sender = try await setup.sender(try setup.settings { $0.timeout = 50_000_000_000 })
         // The connection is open before.
         _ = try await setup.send(sender, [Self.request(1)])
         let (parts, client, serverLoop) = (setup.parts, setup.clientLoop, setup.serverLoop)

@@ -15,9 +15,10 @@ package final class WorkerClock {
     private static let slice: Int64 = 20_000_000
     private static let longestSlice: Int64 = 200_000_000
     private static let readingSlice: Int64 = 2_000_000
-    /// Between two slices, nanoseconds: enough for the loop to look at its connections. What is executed at once would run in
-    /// the same turn, before them, however long decisions go on.
-    private static let pause: Int64 = 20_000
+    /// Between two slices, nanoseconds: longer than the loop takes to find that nothing else is due, so that it looks at its
+    /// connections. What is executed at once, or due by then, would run in the same turn, before them, however long decisions
+    /// go on. The loop works meanwhile; where there is nothing to do for it, that is 1 % of a slice.
+    private static let pause: Int64 = 200_000
     private var sliceEnded: Int64?
 
     private let server: WorkerServer

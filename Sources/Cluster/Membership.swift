@@ -235,8 +235,7 @@ package struct Membership: Sendable {
     /// as for peers that do not answer.
     package func knowsPeers(now: Int64) -> Bool {
         guard let since = listedSince else { return false }
-        let namesOthers = !listed.keys.allSatisfy { $0 == address }
-        let isDoubtful = !isListComplete && !namesOthers
+        let isDoubtful = !isListComplete && listed.keys.allSatisfy { $0 == address }
         if now - since < 2 * settings.startWait && (hasStrangers(now: now) || (isDoubtful && resolverFailures > 0)) { return false }
         if now - since >= settings.startWait { return true }
         if isDoubtful { return false }

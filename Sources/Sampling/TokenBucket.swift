@@ -39,9 +39,7 @@ final class TokenBucket: PolicyState, SharedLimiter {
             if isShared && !isPreview { contents.offered &+= amount }
             let rate = self.rate * contents.share
             let capacity = self.capacity * contents.share
-            // Time that runs backwards brings nothing.
-            let elapsed = Double(max(0, now &- (contents.last ?? now))) / 1e9
-            let tokens = min(capacity, contents.tokens + elapsed * rate)
+            let tokens = tokens(contents, now)
             let wanted = Double(amount)
             let needed = wanted > capacity && rate > 0 && capacity > 0 ? capacity : wanted
             let deficit = needed - tokens
@@ -55,15 +53,19 @@ final class TokenBucket: PolicyState, SharedLimiter {
         }
     }
 
+    /// What has come in by now, with what was there. Time that runs backwards brings nothing.
+    private func tokens(_ contents: Contents, _ now: Int64) -> Double {
+        let elapsed = Double(max(0, now &- (contents.last ?? now))) / 1e9
+        return min(capacity * contents.share, contents.tokens + elapsed * (rate * contents.share))
+    }
+
     var consumed: UInt64 { contents.withLock { $0.consumed } }
 
     func figures(now: Int64) -> PolicyFigures {
         var figures = PolicyFigures()
         contents.withLock { contents in
-            let elapsed = Double(max(0, now &- (contents.last ?? now))) / 1e9
-            let capacity = self.capacity * contents.share
-            figures.tokens = min(capacity, contents.tokens + elapsed * rate * contents.share)
-            figures.capacity = capacity
+            figures.tokens = tokens(contents, now)
+            figures.capacity = capacity * contents.share
         }
         return figures
     }
@@ -82,10 +84,8 @@ final class TokenBucket: PolicyState, SharedLimiter {
         let share = min(1, max(0, share))
         contents.withLock { contents in
             if let now {
-                let last = contents.last ?? now
-                let elapsed = Double(max(0, now &- last)) / 1e9
-                contents.tokens = min(capacity * contents.share, contents.tokens + elapsed * rate * contents.share)
-                contents.last = max(last, now)
+                contents.tokens = tokens(contents, now)
+                contents.last = max(contents.last ?? now, now)
             }
             contents.tokens = min(capacity * share, contents.tokens)
             contents.share = share

@@ -215,12 +215,7 @@ def test_late_spans_say_which_policy_decided(cluster, backend, rng):
         assert len(moved) > 50
         status, body, _ = nodes.nodes[1].http(f"/v1/traces/{moved[0].trace_id.hex()}")
         assert status == 200 and json.loads(body)["decided_by"] == "everything"
-        said = {}
-        for request in store.requests(ok=True):
-            for rs in request.message.resource_spans:
-                for ss in rs.scope_spans:
-                    for span in ss.spans:
-                        said[span.span_id] = {a.key: a.value for a in ss.scope.attributes}
+        said = store.scope_attributes()
         for root, late in traces:
             assert said[late.span_id]["tailsampling.policy"].string_value == "everything"
             assert said[late.span_id]["tailsampling.cached_decision"].bool_value is True

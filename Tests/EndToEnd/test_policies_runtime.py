@@ -423,17 +423,6 @@ def test_shadow_policies_change_nothing_but_counters(gateway, backend, rng, tmp_
     store.assert_exactly(kept)
 
 
-def scope_attributes(store):
-    """Attributes of every scope at a backend, by span id, as the protobuf library reads them."""
-    found = {}
-    for received in store.requests(ok=True):
-        for resource in received.message.resource_spans:
-            for scope in resource.scope_spans:
-                for one in scope.spans:
-                    found[one.span_id] = {a.key: a.value for a in scope.scope.attributes}
-    return found
-
-
 def test_record_policy(gateway, backend, rng):
     """A real protobuf parser reads who kept the trace; spans, resources and scopes are else what they were."""
     store = backend()
@@ -456,7 +445,7 @@ def test_record_policy(gateway, backend, rng):
         client.must_export(spans.request([late]))
         store.wait_for_spans(7 + len(rich_ids))
         node.settle()
-    attributes = scope_attributes(store)
+    attributes = store.scope_attributes()
     for one in error:
         assert attributes[one.span_id]["tailsampling.policy"].string_value == "errors"
         assert "tailsampling.cached_decision" not in attributes[one.span_id]

@@ -228,6 +228,16 @@ class Backend:
         """The spans of every request that was answered OK."""
         return [s for r in self.requests(ok=True) for s in r.spans()]
 
+    def scope_attributes(self):
+        """Attributes of every span's scope, by span id, as the protobuf library reads them."""
+        return {
+            span.span_id: {a.key: a.value for a in scope.scope.attributes}
+            for request in self.requests(ok=True)
+            for resource in request.message.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        }
+
     def wire_spans(self):
         """The same as bytes, with the bytes of their surroundings."""
         return [s for r in self.requests(ok=True) for s in wire.spans(r.raw)]

@@ -135,7 +135,7 @@ package final class Gateway: Sendable {
             let conditionErrors = ConditionErrorBook(policyMemory, logger)
             let scrape = Scrape(
                 workers: workers, plan: plan, process: process, status: status, directory: directory,
-                conditionErrors: conditionErrors, cluster: cluster)
+                conditionErrors: conditionErrors, sampling: config.pipeline.tailSampling.id, cluster: cluster)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
             var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
@@ -232,7 +232,7 @@ package final class Gateway: Sendable {
     package func snapshot() async -> NodeSnapshot {
         await Scrape(
             workers: workers, plan: plan, process: process, status: status, directory: directory,
-            conditionErrors: conditionErrors, cluster: cluster
+            conditionErrors: conditionErrors, sampling: config.pipeline.tailSampling.id, cluster: cluster
         ).snapshot()
     }
 

@@ -18,7 +18,7 @@ package enum NodePlanner {
     /// What live and shadow policies remember; apart, so that neither pays for the other.
     struct PolicyMemory: Sendable {
         let live = PolicyStates()
-        let shadow = PolicyStates(space: "shadow")
+        let shadow = PolicyStates(.shadow)
     }
 
     /// The policy sets of a configuration; nil if there is an error, which then is in `problems`.

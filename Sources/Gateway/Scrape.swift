@@ -18,18 +18,21 @@ struct Scrape: Sendable {
     let status: GatewayStatus
     let directory: PolicyDirectory
     let conditionErrors: ConditionErrorBook
+    /// Id of the tail sampling processor, of which policies' labels are made.
+    let sampling: ComponentID
     var cluster: ClusterNode?
 
     func ledger() async -> Ledger { await snapshot().ledger }
 
     func text(_ format: ExpositionFormat) async -> [UInt8] {
-        let metrics = await snapshot().metrics
-        let state = directory.now
-        let layout = state.inForce.book.layout(version: state.current.version, hash: state.current.hash)
-        return PrometheusText.render(layout, metrics, as: format)
+        let (snapshot, layout) = await read()
+        return PrometheusText.render(layout, snapshot.metrics, as: format)
     }
 
-    func snapshot() async -> NodeSnapshot {
+    func snapshot() async -> NodeSnapshot { await read().snapshot }
+
+    /// The figures as of now, and what stands where: the layout of the book, and behind it the series of this scrape alone.
+    private func read() async -> (snapshot: NodeSnapshot, layout: MetricLayout) {
         var ledgers: [LedgerCells] = []
         var figures: [MetricSnapshot] = []
         for worker in workers {
@@ -38,8 +41,15 @@ struct Scrape: Sendable {
             figures.append(snapshot.metrics)
         }
         let ledger = Ledger(workers: ledgers, destinationNames: plan.destinationNames)
-        let book = directory.now.inForce.book
-        let own = MetricCells(book.layout)
+        let seen = await cluster?.describe()
+        let versionsInUse = await VersionsInUse.numbers(workers).count
+        // Behind the workers' snapshots: the book has all that they have.
+        let state = directory.now
+        let book = state.inForce.book
+        var catalog = MetricCatalog(extending: book.layout(version: state.current.version, hash: state.current.hash))
+        let rates = SharedRateSeries(seen?.limits ?? [], label: { NodePlanner.metricName($0, sampling) }, in: &catalog)
+        let layout = catalog.layout()
+        let own = MetricCells(layout)
         for (policy, total) in conditionErrors.totals() {
             guard let number = book.names.firstIndex(of: policy) else { continue }
             own.set(book.policies[number].conditionErrors, total: total)
@@ -52,15 +62,15 @@ struct Scrape: Sendable {
         own.set(metrics.memorySoftLimit, plan.memory.softLimitBytes)
         own.set(metrics.memoryUsed, plan.memory.usedBytes)
         metrics.write(process.read(), into: own)
-        directory.write(
-            plan.metrics.reloads, versionsInUse: await VersionsInUse.numbers(workers).count, into: own)
+        directory.write(plan.metrics.reloads, versionsInUse: versionsInUse, into: own)
         if let heap = AllocatorStatistics.current() {
             metrics.writeAllocator(
                 allocated: heap.allocatedBytes, active: heap.activeBytes, resident: heap.residentBytes, into: own)
         }
-        if let cluster = await cluster?.describe() { plan.metrics.cluster?.write(cluster, into: own) }
+        if let seen { plan.metrics.cluster?.write(seen, into: own) }
+        rates.write(into: own)
         figures.append(own.snapshot())
-        return NodeSnapshot(ledger: ledger, metrics: MetricSnapshot.sum(figures))
+        return (NodeSnapshot(ledger: ledger, metrics: MetricSnapshot.sum(figures)), layout)
     }
 }
 

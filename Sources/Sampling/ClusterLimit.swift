@@ -37,6 +37,8 @@ package struct LimitMeter: Sendable, Equatable {
 
 /// A limiter of some policy in use whose rate the cluster shares.
 package struct ClusterLimit: Sendable {
+    /// Whether the policy is in force or a shadow of it.
+    package let role: PolicyRole
     /// Hash of the policy's path, its type, its settings and the part of it: nodes on which it is the same share the rate.
     package let key: UInt64
     /// The policy's path from the top, `outer/inner`, and the sub-policy where a composite's rate is divided.
@@ -48,8 +50,8 @@ package struct ClusterLimit: Sendable {
     /// Limits that a policy set may have: what fits into the messages between nodes (`ClusterLimits.maximumBudgets`).
     package static let maximumPerSet = 64
 
-    static func key(space: String, _ words: String, part: String) -> UInt64 {
-        hashBytes(Array("\(space)\u{0}\(words)\u{0}\(part)".utf8).span, key: HashKeys(0x6c69_6d69_7473, 2))
+    static func key(_ role: PolicyRole, _ words: String, part: String) -> UInt64 {
+        hashBytes(Array("\(role.rawValue)\u{0}\(words)\u{0}\(part)".utf8).span, key: HashKeys(0x6c69_6d69_7473, 2))
     }
 }
 

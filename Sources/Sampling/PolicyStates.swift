@@ -40,6 +40,14 @@ package struct PolicyFigures: Sendable, Equatable {
     package init() {}
 }
 
+/// Which of a node's policies they are. The raw value tells equal limits of both apart (`ClusterLimit.key`): the same on all nodes.
+package enum PolicyRole: String, Sendable {
+    /// Those that decide.
+    case inForce = ""
+    /// Those that are asked beside them, for their counters alone.
+    case shadow
+}
+
 /// Finds the states of policies again when a configuration is reloaded.
 ///
 /// Outlives policy sets. A state is found by the policy's path from the top, its type and its settings, so a policy that is as it
@@ -68,10 +76,10 @@ package final class PolicyStates: Sendable {
     private let table = Mutex(Table())
     private let heldErrors = Mutex<[String: HeldErrors]>([:])
 
-    private let space: String
+    private let role: PolicyRole
 
-    /// - Parameter space: tells the limits of the cluster in these states from those of equal policies in others.
-    package init(space: String = "") { self.space = space }
+    /// - Parameter role: of the policies whose states these are.
+    package init(_ role: PolicyRole = .inForce) { self.role = role }
 
     /// The state under these words, or a new one.
     func state<State: PolicyState>(path: String, type: String, settings: String, make: () -> State) -> State {
@@ -125,7 +133,7 @@ package final class PolicyStates: Sendable {
             for (part, limiter) in state.shared {
                 limits.append(
                     ClusterLimit(
-                        key: ClusterLimit.key(space: space, key, part: part),
+                        role: role, key: ClusterLimit.key(role, key, part: part),
                         path: part.isEmpty ? entry.path : "\(entry.path)/\(part)",
                         limiter: limiter, sequence: entry.sequence))
             }

@@ -82,6 +82,12 @@ def limits(nodes, number):
     return nodes.see(number)["limits"]
 
 
+def series(nodes, figure):
+    """What the running nodes' metrics say of the rate, by node."""
+    name = f"tailgate_cluster_rate_{figure}_ratio"
+    return [sample.value for node in nodes.running for sample in node.metrics().matching(name, policy="cap")]
+
+
 @pytest.mark.alone
 def test_the_total_is_the_goal(cluster, backend, rng):
     """Ten times as much is asked of one node as of the others: the sinks see the goal, also after that node dies."""
@@ -107,6 +113,10 @@ def test_the_total_is_the_goal(cluster, backend, rng):
             for limit in seen:
                 assert limit["cluster_offered_per_second"] == pytest.approx(1200, rel=0.1)
                 assert limit["cluster_passed_per_second"] == pytest.approx(GOAL, rel=0.1)
+            assert series(nodes, "share") == pytest.approx([10 / 12, 1 / 12, 1 / 12], abs=0.03)
+            assert sum(series(nodes, "share")) == pytest.approx(1, abs=0.02)
+            assert series(nodes, "demand") == pytest.approx([1000 / GOAL, 100 / GOAL, 100 / GOAL], rel=0.25)
+            assert sum(series(nodes, "passed")) == pytest.approx(1, rel=0.1)
             (policy,) = json.loads(nodes.nodes[0].http("/v1/policies")[1])["policies"]
             (shared,) = policy["state"][0]["cluster"]
             assert shared["goal_per_second"] == GOAL and shared["share"] == pytest.approx(10 / 12, abs=0.03)
@@ -123,6 +133,7 @@ def test_the_total_is_the_goal(cluster, backend, rng):
             seen = [limits(nodes, number)[0] for number in (1, 2)]
             assert sum(limit["share"] for limit in seen) == pytest.approx(1, abs=0.03)
             assert all(limit["nodes"] == 2 for limit in seen)
+            assert sum(series(nodes, "share")) == pytest.approx(1, abs=0.03)
         # While nobody had noticed that a node was dead.
         assert set(demand.refusals) <= {grpc.StatusCode.UNAVAILABLE}
 
@@ -136,12 +147,14 @@ def test_other_policies_are_other_limits(cluster, backend):
         nodes.wait_for_ring(0, 1)
         until(lambda: all(limits(nodes, n)[0]["nodes"] == 1 for n in range(2)), 10, "each by itself")
         assert [limits(nodes, n)[0]["share"] for n in range(2)] == [1, 1]
+        assert series(nodes, "share") == [1, 1]
         node = nodes.nodes[1]
         node.config["processors"]["tail_sampling"]["policies"] = LIMIT
         node.config_path.write_text(json.dumps(node.config))
         until(lambda: all(limits(nodes, n)[0]["nodes"] == 2 for n in range(2)), 10, "both together")
         until(lambda: all(limits(nodes, n)[0]["share"] == 0.5 for n in range(2)), 10, "even shares")
         assert limits(nodes, 1)[0]["goal_per_second"] == GOAL
+        assert series(nodes, "share") == [0.5, 0.5]
 
 
 def test_without_a_cluster(gateway, backend, tmp_path):

@@ -22,7 +22,8 @@ RECORDINGS = [rule for group in one("prometheus/recording.yaml")["groups"] for r
 UNIT_TESTS = sorted((DEPLOY / "prometheus").glob("*_test.yaml"))
 DASHBOARD = json.loads((DEPLOY / "grafana/tailgate.json").read_text())
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text()
-# What a node has only if metrics or logs are passed on, if it has a memory limiter, or if it is in a cluster.
+# What a node has only if metrics or logs are passed on, if it has a memory limiter, or if it is in a cluster, and shares a rate there.
+SHARED = {"name": "cap", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 100, "scope": "cluster"}}
 EVERYTHING = {
     "exporters": {"otlp/metrics": otlp("127.0.0.1:1")},
     "processors": {"memory_limiter": {"check_interval": "1s", "limit_percentage": 75}},
@@ -49,7 +50,7 @@ def known(gateway, backend):
     port = free_port()
     address = f"127.0.0.1:{port}"
     alone = {"listen": address, "advertise": address, "resolver": {"static": {"members": [address]}}}
-    with gateway([backend()], changes=merge(EVERYTHING, {"extensions": {"cluster": alone}})) as node:
+    with gateway([backend()], policies=[SHARED], changes=merge(EVERYTHING, {"extensions": {"cluster": alone}})) as node:
         series = promql.series_labels(node.metrics())
     release(port)
     for rule in RECORDINGS:

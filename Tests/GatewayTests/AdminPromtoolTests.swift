@@ -64,17 +64,22 @@ import Testing
         settings.hasFDLimit = statistics.maxFDs != nil
         settings.hasVirtualMemoryLimit = true
         guard let node = try? NodeMetrics(settings) else { return [] }
+        var catalog = MetricCatalog(extending: node.layout)
+        let rates = SharedRateSeries(
+            [SharedRateSeriesTests.limit("cap \"of\" all", share: 0.25, demand: 1200)], label: { $0 }, in: &catalog)
+        let layout = catalog.layout()
         let worker = MetricCells(node.layout)
         worker.add(node.receivers[0].acceptedSpans, 1024)
         worker.observe(node.sampling.decisionLateness, 1_500)
         worker.observe(node.sampling.lateSpanAge, 3)
-        let process = MetricCells(node.layout)
+        let process = MetricCells(layout)
+        rates.write(into: process)
         node.process.write(statistics.read(), into: process)
         let ledger = Ledger(
             workers: [LedgerCells(destinationCount: 2)],
             destinationNames: settings.destinations.map(\.name))
         node.ledger.write(ledger, into: process)
         return PrometheusText.render(
-            node.layout, .sum([worker.snapshot(), process.snapshot()]), as: format)
+            layout, .sum([worker.snapshot(), process.snapshot()]), as: format)
     }
 }

@@ -118,11 +118,12 @@ extension ConfigNode {
     @Test func limitsAreFoundAgain() throws {
         let states = PolicyStates()
         let elsewhere = PolicyStates()
-        let shadow = PolicyStates(space: "shadow")
+        let shadow = PolicyStates(.shadow)
         var held = [Self.set(Self.nodes, states), Self.set(Self.nodes, elsewhere), Self.set(Self.nodes, shadow)]
         var first = states.clusterLimits
         #expect(elsewhere.clusterLimits.map(\.key) == first.map(\.key))
         #expect(Set(shadow.clusterLimits.map(\.key)).isDisjoint(with: first.map(\.key)))
+        #expect(first.allSatisfy { $0.role == .inForce } && shadow.clusterLimits.allSatisfy { $0.role == .shadow })
         held.append(Self.set([Self.limiter(200, "cluster", "b"), Self.limiter(100, "cluster", "a")], states))
         var second = states.clusterLimits
         // What the newest set has comes first.

@@ -1,5 +1,6 @@
 internal import Cluster
 internal import OTLP
+internal import Sampling
 internal import Transport
 
 /// The page about the cluster: who is in it, who owns what, and whether all agree.
@@ -68,7 +69,7 @@ struct ClusterPages: Sendable {
     private static func json(_ limit: ClusterDescription.Limit) -> JSONValue {
         func rate(_ value: Double) -> JSONValue { .number((value * 10).rounded() / 10) }
         return .object([
-            ("policy", .text(limit.path)), ("goal_per_second", rate(limit.goal)),
+            ("policy", .text(limit.path)), ("shadow", .bool(limit.role == .shadow)), ("goal_per_second", rate(limit.goal)),
             ("share", .number((limit.figures.share * 10_000).rounded() / 10_000)),
             ("offered_per_second", rate(limit.figures.demand)), ("passed_per_second", rate(limit.figures.passed)),
             ("nodes", .integer(limit.figures.nodes)),

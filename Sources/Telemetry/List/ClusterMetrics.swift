@@ -95,6 +95,23 @@ package struct ClusterMetrics: Sendable {
     }
 }
 
+/// A rate that the nodes share, as a node sees it. Registered by a scrape for itself alone: a rate that no policy has any more has
+/// no series.
+///
+/// All of it is told in multiples of the rate, so that rates of spans and of bytes compare, and nodes add up. Unit: millionths.
+package struct SharedRateMetrics: Sendable {
+    package let share: GaugeID
+    package let demand: GaugeID
+    package let passed: GaugeID
+
+    /// - Parameter policy: the path of its policy; of a composite's sub-policies each has a rate.
+    package init(policy: String, in catalog: inout MetricCatalog) throws(MetricCatalogError) {
+        share = try catalog.gauge(MetricList.clusterRateShare, policy)
+        demand = try catalog.gauge(MetricList.clusterRateDemand, policy)
+        passed = try catalog.gauge(MetricList.clusterRatePassed, policy)
+    }
+}
+
 extension MetricList {
     static let clusterForwards = MetricFamily(
         "tailgate_cluster_forward_attempts_total", .counter, labels: ["outcome"],
@@ -169,6 +186,15 @@ extension MetricList {
     static let clusterDifferingPolicies = MetricFamily(
         "tailgate_cluster_peers_with_other_policies", .gauge,
         help: "Reachable peers that judge by other policies than this node.")
+    static let clusterRateShare = MetricFamily(
+        "tailgate_cluster_rate_share_ratio", .gauge, decimalPlaces: 6, labels: ["policy"],
+        help: "Part of a rate of scope cluster that this node may let through, 0 ... 1; together 1 over the nodes that share it.")
+    static let clusterRateDemand = MetricFamily(
+        "tailgate_cluster_rate_demand_ratio", .gauge, decimalPlaces: 6, labels: ["policy"],
+        help: "What a policy of scope cluster is asked to let through here, averaged, as a multiple of the rate of the whole cluster.")
+    static let clusterRatePassed = MetricFamily(
+        "tailgate_cluster_rate_passed_ratio", .gauge, decimalPlaces: 6, labels: ["policy"],
+        help: "What a policy of scope cluster lets through here, averaged, as a multiple of the rate of the whole cluster.")
     static let clusterSplitSpans = MetricFamily(
         "tailgate_cluster_split_spans_total", .counter, labels: ["cause"],
         help: "Spans handed over after their trace had been decided, by what ended the wait for them.")

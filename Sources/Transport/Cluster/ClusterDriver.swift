@@ -2,7 +2,7 @@ package import Cluster
 internal import Logging
 internal import NIOCore
 internal import OTLP
-internal import Sampling
+package import Sampling
 internal import Synchronization
 
 /// The node's part in the cluster, but for spans: drives `ClusterCore`, talks with peers about rings and health, and tells the
@@ -328,12 +328,14 @@ package struct ClusterDescription: Sendable {
     package var resolverFailures: Int
     /// Spans that came for a trace that had been decided without them.
     package var splitSpans: [HoldEnd: Int] = [:]
+    /// Those of the policies in force first, and of those the newest ones.
     package var limits: [Limit]
 
     /// A limit whose rate the cluster shares.
     package struct Limit: Sendable {
-        /// The path of its policy.
+        /// The path of its policy, and of which policies that is one.
         package var path: String
+        package var role: PolicyRole
         /// Units per second that all nodes together may let through.
         package var goal: Double
         package var figures: BudgetFigures
@@ -350,7 +352,7 @@ package struct ClusterDescription: Sendable {
         listedMembers = core.membership.list.count
         resolverFailures = core.membership.resolverFailures
         self.limits = limits.map {
-            Limit(path: $0.path, goal: $0.limiter.goal, figures: core.budget.figures($0.key, now: now))
+            Limit(path: $0.path, role: $0.role, goal: $0.limiter.goal, figures: core.budget.figures($0.key, now: now))
         }
         for end in HoldEnd.allCases { splitSpans[end] = core.inbound.splitSpans(end) }
     }

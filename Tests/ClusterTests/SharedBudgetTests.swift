@@ -189,6 +189,41 @@ struct BudgetCluster {
         #expect(budget.share(1, now: 2 * age) == 1)
     }
 
+    /// While a new list of policies goes round, each node shares the limits that it has with those that have them: what is in the old
+    /// list and in the new one is shared by all, throughout.
+    @Test func limitsOfDifferentListsAreSharedByThemselves() {
+        let (both, old, new) = (1 as UInt64, 2 as UInt64, 3 as UInt64)
+        var nodes = ["a", "b", "c"].map { (address: $0, budget: SharedBudget(ClusterSettings(), address: $0), limits: [both, old]) }
+        var now: Int64 = 0
+        for number in nodes.indices { nodes[number].budget.ringChanged(nodes.map(\.address)) }
+        /// A second in which 1000 are asked of every limit that a node has, and reports go round.
+        func turn() {
+            now += second
+            for number in nodes.indices {
+                let offered = UInt64(now / second) * 1000
+                let readings = nodes[number].limits.map { BudgetReading(id: $0, goal: 300, offered: offered, passed: 0) }
+                nodes[number].budget.enter(readings, now: now)
+            }
+            for sender in nodes.indices {
+                let report = nodes[sender].budget.report()
+                for number in nodes.indices where number != sender {
+                    nodes[number].budget.received(report, from: nodes[sender].address, now: now)
+                }
+            }
+        }
+        func shares(_ limit: UInt64) -> [Double] {
+            nodes.filter { $0.limits.contains(limit) }.map { $0.budget.share(limit, now: now) }
+        }
+        for changed in 0...3 {
+            // Nodes take the new list over, one after the other.
+            for number in 0..<changed { nodes[number].limits = [both, new] }
+            for _ in 0..<5 { turn() }
+            #expect(shares(both).allSatisfy { abs($0 - 1 / 3.0) < 1e-9 }, "\(changed) changed: \(shares(both))")
+            #expect(shares(old).allSatisfy { abs($0 - 1 / Double(3 - changed)) < 1e-9 } && shares(old).count == 3 - changed)
+            #expect(shares(new).allSatisfy { abs($0 - 1 / Double(changed)) < 1e-9 } && shares(new).count == changed)
+        }
+    }
+
     /// A limiter that was made anew counts from 0; what is known of its demand stays.
     @Test func countersMayStartAnew() {
         var budget = SharedBudget(ClusterSettings(), address: "a")

@@ -82,10 +82,10 @@ def limits(nodes, number):
     return nodes.see(number)["limits"]
 
 
-def series(nodes, figure):
-    """What the running nodes' metrics say of the rate, by node."""
+def series(nodes, figure, policy="cap"):
+    """What the running nodes' metrics say of a policy's rate, by node."""
     name = f"tailgate_cluster_rate_{figure}_ratio"
-    return [sample.value for node in nodes.running for sample in node.metrics().matching(name, policy="cap")]
+    return [sample.value for node in nodes.running for sample in node.metrics().matching(name, policy=policy)]
 
 
 @pytest.mark.alone
@@ -139,22 +139,27 @@ def test_the_total_is_the_goal(cluster, backend, rng):
 
 
 def test_other_policies_are_other_limits(cluster, backend):
-    """A node with another rate does not count, until it has the same."""
+    """A node with another rate does not count, until it has the same; what is the same in both lists is shared throughout."""
     other = merge(LIMIT[0], {"rate_limiting": {"spans_per_second": 100}})
-    with cluster([backend()], 2, policies=LIMIT) as nodes:
+    same = merge(LIMIT[0], {"name": "same"})
+
+    def shared(policy):
+        """(goal, share, nodes that share) of each node, of the newest such limit."""
+        found = [next(limit for limit in limits(nodes, number) if limit["policy"] == policy) for number in range(2)]
+        return [(limit["goal_per_second"], limit["share"], limit["nodes"]) for limit in found]
+
+    with cluster([backend()], 2, policies=[*LIMIT, same]) as nodes:
         nodes.make(0).launch()
-        nodes.make(1, policies=[other]).launch()
+        nodes.make(1, policies=[same, other]).launch()
         nodes.wait_for_ring(0, 1)
-        until(lambda: all(limits(nodes, n)[0]["nodes"] == 1 for n in range(2)), 10, "each by itself")
-        assert [limits(nodes, n)[0]["share"] for n in range(2)] == [1, 1]
-        assert series(nodes, "share") == [1, 1]
+        until(lambda: shared("cap") == [(GOAL, 1, 1), (100, 1, 1)], 10, "each by itself")
+        until(lambda: shared("same") == [(GOAL, 0.5, 2)] * 2, 10, "both together")
+        assert series(nodes, "share") == [1, 1] and series(nodes, "share", "same") == [0.5, 0.5]
         node = nodes.nodes[1]
-        node.config["processors"]["tail_sampling"]["policies"] = LIMIT
+        node.config["processors"]["tail_sampling"]["policies"] = [*LIMIT, same]
         node.config_path.write_text(json.dumps(node.config))
-        until(lambda: all(limits(nodes, n)[0]["nodes"] == 2 for n in range(2)), 10, "both together")
-        until(lambda: all(limits(nodes, n)[0]["share"] == 0.5 for n in range(2)), 10, "even shares")
-        assert limits(nodes, 1)[0]["goal_per_second"] == GOAL
-        assert series(nodes, "share") == [0.5, 0.5]
+        until(lambda: shared("cap") == shared("same") == [(GOAL, 0.5, 2)] * 2, 10, "both together")
+        assert series(nodes, "share") == series(nodes, "share", "same") == [0.5, 0.5]
 
 
 def test_without_a_cluster(gateway, backend, tmp_path):

@@ -134,6 +134,48 @@ extension ConfigNode {
         #expect(states.clusterLimits.isEmpty)
     }
 
+    /// While nodes have different lists of policies, what is the same in both is one limit, wherever it stands and whatever stands
+    /// beside it; with other settings, in another place or of another type it is another.
+    @Test func limitsOfDifferentLists() throws {
+        let here = PolicyStates()
+        let there = PolicyStates()
+        func keys(_ states: PolicyStates) -> [String: UInt64] {
+            Dictionary(uniqueKeysWithValues: states.clusterLimits.map { ($0.path, $0.key) })
+        }
+        let composite = CompositePolicyTests.block(1000, [("errors", 50), ("rest", 50)]).with("scope", "cluster")
+        let raised = CompositePolicyTests.block(1200, [("errors", 50), ("rest", 50)]).with("scope", "cluster")
+        func bytes(_ burst: ConfigNode) -> ConfigNode {
+            let block: ConfigNode = .map(["bytes_per_second": 100, "burst_capacity": burst, "scope": "cluster"])
+            return policyNode("bytes_limiting", block, name: "bytes")
+        }
+        func nested(_ kind: String, beside: [ConfigNode]) -> ConfigNode {
+            policyNode(kind, .map(["\(kind)_sub_policy": .list(beside + [Self.limiter(100, "cluster", "a")])]), name: kind)
+        }
+        let held = [
+            Self.set(
+                [
+                    Self.limiter(100, "cluster", "same"), Self.limiter(100, "cluster", "raised"),
+                    Self.limiter(100, "cluster", "moved"), bytes(200), nested("and", beside: []),
+                    policyNode("composite", composite, name: "same-parts"), policyNode("composite", composite, name: "parts"),
+                ], here),
+            Self.set(
+                [
+                    nested("and", beside: [policyNode("latency", .map(["threshold_ms": 5]), name: "slow")]),
+                    policyNode("composite", raised, name: "parts"), policyNode("composite", composite, name: "same-parts"),
+                    bytes(300), Self.limiter(200, "cluster", "raised"),
+                    policyNode("and", .map(["and_sub_policy": [Self.limiter(100, "cluster", "moved")]]), name: "x"),
+                    Self.limiter(100, "cluster", "new"), Self.limiter(100, "cluster", "same"),
+                ], there),
+        ]
+        #expect(held.allSatisfy { $0 != nil })
+        let (first, second) = (keys(here), keys(there))
+        #expect(first.count == 9 && second.count == 10)
+        let shared = first.filter { second[$0.key] == $0.value }.map(\.key).sorted()
+        #expect(shared == ["and/a", "same", "same-parts/errors", "same-parts/rest"])
+        // By key, whatever it is called: nothing else is shared.
+        #expect(Set(first.values).intersection(second.values).count == shared.count)
+    }
+
     /// Workers decide, reloads make sets, the cluster sets shares, people look: all at once.
     @Test func statesAtOnce() async throws {
         let states = PolicyStates()

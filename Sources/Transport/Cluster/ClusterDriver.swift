@@ -1,9 +1,46 @@
-package import Cluster
+internal import Cluster
 internal import Logging
 internal import NIOCore
-internal import OTLP
-package import Sampling
-internal import Synchronization
+internal import Sampling
+
+/// How the driver talks with peers. On the driver's loop.
+protocol PeerCalls: AnyObject {
+    /// Calls a peer; `done` is called at most once, later: not at all if the peer is given up before.
+    ///
+    /// - Parameter timeout: nanoseconds, connecting included.
+    func call(
+        _ address: String, _ method: PeerMethod, _ message: [UInt8], timeout: Int64, _ done: @escaping (PeerAnswer) -> Void)
+    /// The peer does not answer: what is under way to it is forgotten.
+    func giveUp(_ address: String)
+    /// For good.
+    func close()
+}
+
+extension PeerClients: PeerCalls {}
+
+/// A worker's lane as the driver knows it: what it is told, it does later and on its own loop.
+protocol DrivenLane: Sendable {
+    /// Cuts requests by this ring from now on; then calls `done`, wherever it is.
+    func adopt(_ ring: HashRing, _ done: @escaping @Sendable () -> Void)
+    /// All lanes cut by this ring: what moved is handed over.
+    func beginSweep(_ ring: HashRing, epoch: UInt64, isOrdered: Bool)
+    func reachable(_ peer: String, _ isReachable: Bool)
+}
+
+extension LoopHandle: DrivenLane where Value == ClusterLane {
+    func adopt(_ ring: HashRing, _ done: @escaping @Sendable () -> Void) {
+        run { lane in
+            lane.adopt(ring)
+            done()
+        }
+    }
+
+    func beginSweep(_ ring: HashRing, epoch: UInt64, isOrdered: Bool) {
+        run { $0.beginSweep(ring, epoch: epoch, isOrdered: isOrdered) }
+    }
+
+    func reachable(_ peer: String, _ isReachable: Bool) { run { $0.reachable(peer, isReachable) } }
+}
 
 /// The node's part in the cluster, but for spans: drives `ClusterCore`, talks with peers about rings and health, and tells the
 /// lanes what follows. One per node, on an event loop of its own: a busy worker must not make a node look dead, and a new ring
@@ -31,9 +68,10 @@ package final class ClusterDriver {
 
     private let eventLoop: any EventLoop
     private let shared: ClusterShared
-    private let lanes: [LoopHandle<ClusterLane>]
+    private let lanes: [any DrivenLane]
     private let logger: Logger
-    private let clients: PeerClients
+    private let clients: any PeerCalls
+    private let clock: () -> Int64
     private var core: ClusterCore
     private var activations: [Activation] = []
     private var exchanges: [String: Int] = [:]
@@ -47,8 +85,13 @@ package final class ClusterDriver {
     /// As of the last tick of the core.
     private var limits: [ClusterLimit] = []
 
+    /// - Parameters:
+    ///   - lanes: of all workers.
+    ///   - eventLoop: the driver's own, on which all of its methods are called.
+    ///   - clock: monotonic nanoseconds, as lanes have them.
     init(
-        _ shared: ClusterShared, lanes: [LoopHandle<ClusterLane>], on eventLoop: any EventLoop, logger: Logger,
+        _ shared: ClusterShared, lanes: [any DrivenLane], peers: any PeerCalls, on eventLoop: any EventLoop, logger: Logger,
+        clock: @escaping () -> Int64 = { Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds) },
         resolveNow: @escaping @Sendable () -> Void
     ) {
         let plan = shared.plan
@@ -57,8 +100,9 @@ package final class ClusterDriver {
         self.lanes = lanes
         self.logger = logger
         self.resolveNow = resolveNow
-        clients = PeerClients(plan, eventLoop: eventLoop)
-        let now = Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds)
+        clients = peers
+        self.clock = clock
+        let now = clock()
         lastTick = now
         core = ClusterCore(
             address: plan.address, incarnation: plan.incarnation, weight: plan.weight, settings: plan.settings, now: now)
@@ -67,7 +111,7 @@ package final class ClusterDriver {
         shareLimits(now)
     }
 
-    private var now: Int64 { Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds) }
+    private var now: Int64 { clock() }
 
     // MARK: life
 
@@ -180,11 +224,11 @@ package final class ClusterDriver {
                 if activations.count == 1 { activate() }
                 shareLimits(now)
             case .connect(let peer):
-                for lane in lanes { lane.run { $0.reachable(peer, true) } }
+                for lane in lanes { lane.reachable(peer, true) }
             case .disconnect(let peer):
                 clients.giveUp(peer)
                 exchanges[peer] = nil
-                for lane in lanes { lane.run { $0.reachable(peer, false) } }
+                for lane in lanes { lane.reachable(peer, false) }
             case .log(let event): log(event)
             }
         }
@@ -194,12 +238,7 @@ package final class ClusterDriver {
     private func activate() {
         guard let next = activations.first else { return }
         let me = LoopHandle(self, on: eventLoop)
-        for lane in lanes {
-            lane.run { lane in
-                lane.adopt(next.ring)
-                me.run { $0.adopted(next.epoch) }
-            }
-        }
+        for lane in lanes { lane.adopt(next.ring) { me.run { $0.adopted(next.epoch) } } }
     }
 
     /// Step two, when all of them do: what moved is handed over.
@@ -208,7 +247,7 @@ package final class ClusterDriver {
         activations[0].waiting -= 1
         guard activations[0].waiting == 0 else { return }
         let next = activations.removeFirst()
-        for lane in lanes { lane.run { $0.beginSweep(next.ring, epoch: epoch, isOrdered: next.isOrdered) } }
+        for lane in lanes { lane.beginSweep(next.ring, epoch: epoch, isOrdered: next.isOrdered) }
         publish(now)
         activate()
     }
@@ -310,50 +349,5 @@ extension BudgetReading {
     fileprivate init(_ limit: ClusterLimit) {
         let meter = limit.limiter.meter
         self.init(id: limit.key, goal: limit.limiter.goal, offered: meter.offered, passed: meter.consumed)
-    }
-}
-
-/// The cluster as a node sees it, for the admin endpoint and the metrics.
-package struct ClusterDescription: Sendable {
-    package var ring: HashRing?
-    package var description: RingDescription
-    package var lifecycle: NodeLifecycle
-    package var ringEpoch: UInt64
-    package var isAgreed: Bool
-    package var isReady: Bool
-    package var policyHash: UInt64
-    /// Members that the resolver names, this node among them.
-    package var listedMembers: Int
-    /// Answers of the resolver since its last usable one.
-    package var resolverFailures: Int
-    /// Spans that came for a trace that had been decided without them.
-    package var splitSpans: [HoldEnd: Int] = [:]
-    /// Those of the policies in force first, and of those the newest ones.
-    package var limits: [Limit]
-
-    /// A limit whose rate the cluster shares.
-    package struct Limit: Sendable {
-        /// The path of its policy, and of which policies that is one.
-        package var path: String
-        package var role: PolicyRole
-        /// Units per second that all nodes together may let through.
-        package var goal: Double
-        package var figures: BudgetFigures
-    }
-
-    init(_ core: ClusterCore, _ limits: [ClusterLimit], now: Int64) {
-        ring = core.ring
-        description = RingDescription(core, now: now)
-        lifecycle = core.lifecycle
-        ringEpoch = core.ringEpoch
-        isAgreed = core.isAgreed
-        isReady = core.isReady
-        policyHash = core.policyHash
-        listedMembers = core.membership.list.count
-        resolverFailures = core.membership.resolverFailures
-        self.limits = limits.map {
-            Limit(path: $0.path, role: $0.role, goal: $0.limiter.goal, figures: core.budget.figures($0.key, now: now))
-        }
-        for end in HoldEnd.allCases { splitSpans[end] = core.inbound.splitSpans(end) }
     }
 }

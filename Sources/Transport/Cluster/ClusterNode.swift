@@ -30,7 +30,8 @@ package final class ClusterNode: Sendable {
         let (asked, ask) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let loop = group.next()
         let driver = try await loop.submit {
-            let driver = ClusterDriver(shared, lanes: lanes, on: loop, logger: logger) { ask.yield() }
+            let peers = PeerClients(shared.plan, eventLoop: loop)
+            let driver = ClusterDriver(shared, lanes: lanes, peers: peers, on: loop, logger: logger) { ask.yield() }
             return LoopHandle(driver, on: loop)
         }.get()
         self.driver = driver

@@ -2,53 +2,39 @@
 
 import resource
 import socket
-import threading
 import time
 
 import h2.errors
 import pytest
 
 from harness import spans
-from harness.clients import RawClient
 from harness.gateway import ALWAYS, NEVER
 from harness.http2 import RawHTTP2, frame_message
+from harness.traffic import Traffic
 from harness.wait import until
 
 
-class Honest:
+class Honest(Traffic):
     """Traffic that must not notice anything: a request every 20 ms, each answered OK within two seconds."""
 
     def __init__(self, node, rng):
-        self.node, self.rng = node, rng
-        self.sent, self.slowest, self.failure = [], 0.0, None
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        with RawClient(self.node.port) as client:
-            while not self.stopping.wait(0.02):
-                trace = spans.trace(self.rng)
-                begin = time.monotonic()
-                outcome = client.export(spans.request(trace), timeout=10)
-                self.slowest = max(self.slowest, time.monotonic() - begin)
-                if not outcome.ok:
-                    self.failure = outcome
-                    return
-                self.sent += trace
+        super().__init__([node], lambda: spans.trace(rng), timeout=10)
 
     def __enter__(self):
-        self.thread.start()
-        until(lambda: self.sent or self.failure, 10, "the first honest request")
+        super().__enter__()
+        self.goes_on(0, "the first honest request")
         return self
 
-    def __exit__(self, kind, *_):
-        count = len(self.sent)
+    def goes_on(self, count, what):
+        """Waits until so many spans and more were taken, or something is wrong."""
+        until(lambda: len(self.sent) > count or self.refusals or self.failure, 10, what)
+
+    def __exit__(self, kind, *rest):
         if kind is None:
-            until(lambda: len(self.sent) > count or self.failure, 10, "an honest request after all that")
-        self.stopping.set()
-        self.thread.join()
+            self.goes_on(len(self.sent), "an honest request after all that")
+        super().__exit__(kind, *rest)
         if kind is None:
-            assert self.failure is None, self.failure
+            assert not self.refusals, self.refusals[0]
             assert self.slowest < 2.0, f"an honest request took {self.slowest:.1f} s"
 
 

@@ -3,16 +3,15 @@
 import collections
 import http.client
 import json
-import threading
 import time
 
 import grpc
 import pytest
 
 from harness import spans
-from harness.clients import RawClient
 from harness.gateway import merge
 from harness.program import tailgate
+from harness.traffic import Traffic
 from harness.wait import until
 
 GOAL = 300
@@ -34,43 +33,21 @@ def owned(nodes, rng, counts):
     return found
 
 
-class Demand:
-    """Clients that send so many traces per second for each owner, through whichever node is there."""
+def demand(nodes, rng, ids, rates):
+    """Clients that ask for so many traces per second of each owner, through whichever node is there."""
+    ids = {address: iter(traces) for address, traces in ids.items()}
+    began, sent = time.monotonic(), collections.Counter()
 
-    def __init__(self, nodes, rng, ids, rates):
-        self.nodes, self.rng = nodes, rng
-        self.ids = {address: iter(traces) for address, traces in ids.items()}
-        self.rates = rates
-        self.refusals = []
-        self.stopping = threading.Event()
-        self.thread = threading.Thread(target=self.run)
+    def due():
+        elapsed = time.monotonic() - began
+        part = []
+        for address, rate in rates.items():
+            while sent[address] < elapsed * rate:
+                sent[address] += 1
+                part += spans.trace(rng, SIZE, trace_id=next(ids[address]))
+        return part
 
-    def run(self):
-        clients = {}
-        began = time.monotonic()
-        sent = collections.Counter()
-        while not self.stopping.wait(0.05):
-            elapsed = time.monotonic() - began
-            part = []
-            for address, rate in self.rates.items():
-                while sent[address] < elapsed * rate:
-                    sent[address] += 1
-                    part += spans.trace(self.rng, SIZE, trace_id=next(self.ids[address]))
-            node = self.rng.choice(self.nodes.running)
-            client = clients.setdefault(node.port, RawClient(node.port))
-            outcome = client.export(spans.request(part), timeout=5)
-            if not outcome.ok:
-                self.refusals.append(outcome.code)
-        for client in clients.values():
-            client.__exit__()
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
+    return Traffic(lambda: nodes.running, due, every=0.05)
 
 
 def kept(store, since, until_):
@@ -102,7 +79,7 @@ def test_the_total_is_the_goal(cluster, backend, rng):
             assert limit["share"] == pytest.approx(1 / 3, abs=0.001)
         rates = dict(zip(nodes.addresses, (100, 10, 10)))
         ids = owned(nodes, rng, {address: 25 * rate for address, rate in rates.items()})
-        with Demand(nodes, rng, ids, rates) as demand:
+        with demand(nodes, rng, ids, rates) as traffic:
             time.sleep(4)
             since = time.monotonic()
             time.sleep(6)
@@ -135,7 +112,7 @@ def test_the_total_is_the_goal(cluster, backend, rng):
             assert all(limit["nodes"] == 2 for limit in seen)
             assert sum(series(nodes, "share")) == pytest.approx(1, abs=0.03)
         # While nobody had noticed that a node was dead.
-        assert set(demand.refusals) <= {grpc.StatusCode.UNAVAILABLE}
+        assert {refusal.code for refusal in traffic.refusals} <= {grpc.StatusCode.UNAVAILABLE}
 
 
 def test_other_policies_are_other_limits(cluster, backend):

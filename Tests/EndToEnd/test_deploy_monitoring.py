@@ -3,18 +3,17 @@
 import json
 import re
 import shutil
-import threading
 
 import pytest
 import yaml
 
 from harness import promql, spans
-from harness.clients import RawClient
 from harness.cluster import Cluster
 from harness.deploy import DEPLOY, load, must, one, tool
 from harness.gateway import merge, otlp
 from harness.ports import free_port, release
 from harness.prometheus import Prometheus
+from harness.traffic import Traffic
 from harness.wait import holds, until
 
 ALERTS = [rule for group in one("prometheus/alerts.yaml")["groups"] for rule in group["rules"]]
@@ -170,27 +169,6 @@ def test_dashboard_is_whole():
     assert "__inputs" not in DASHBOARD and "localhost" not in text
 
 
-class Traffic:
-    """Whole traces, some ten a second, until told to stop."""
-
-    def __init__(self, node, rng):
-        self.node, self.rng, self.stopping = node, rng, threading.Event()
-        self.thread = threading.Thread(target=self._run)
-
-    def _run(self):
-        with RawClient(self.node.port) as client:
-            while not self.stopping.wait(0.05):
-                client.export(spans.request(spans.trace(self.rng, 4)), timeout=2)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-
-
 def policies(node, share):
     """Gives a node other policies, which it takes over while it runs."""
     rest = {"name": "rest", "type": "probabilistic", "probabilistic": {"sampling_percentage": share}}
@@ -212,7 +190,10 @@ def test_a_real_prometheus_raises_the_alerts(backend, rng, tmp_path):
         nodes.wait_for_ring(0, 1, 2)
         first, second, third = nodes.nodes
         ports = [node.admin_port for node in nodes.nodes]
-        with Prometheus(tmp_path / "prometheus", ports) as prometheus, Traffic(first, rng):
+        with (
+            Prometheus(tmp_path / "prometheus", ports) as prometheus,
+            Traffic([first], lambda: spans.trace(rng, 4), every=0.05, timeout=2),
+        ):
 
             def figure(expression):
                 return prometheus.value(expression) or 0

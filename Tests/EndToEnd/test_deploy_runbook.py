@@ -1,7 +1,6 @@
 """Deploy/RUNBOOK.md: its commands, typed against a cluster that runs, and its procedures, done under traffic."""
 
 import re
-import threading
 import time
 
 import pytest
@@ -12,6 +11,7 @@ from harness.clients import RawClient
 from harness.cluster import Cluster
 from harness.deploy import DEPLOY, optional_tool, run
 from harness.program import tailgate
+from harness.traffic import Traffic
 from harness.wait import until
 
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text()
@@ -62,31 +62,6 @@ def test_commands_are_typed_against_a_cluster(tmp_path, backend):
     assert not wrong, "\n".join(wrong)
 
 
-class Traffic:
-    """Whole traces to all nodes in turn; what they accept is counted, and everything must be."""
-
-    def __init__(self, nodes, rng):
-        self.nodes, self.rng, self.count, self.stopping = nodes, rng, 0, threading.Event()
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        clients = [RawClient(node.port) for node in self.nodes.running]
-        while not self.stopping.wait(0.02):
-            trace = spans.trace(self.rng, 4)
-            clients[self.count % len(clients)].must_export(spans.request(trace))
-            self.count += len(trace)
-        for client in clients:
-            client.__exit__()
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        self.thread.join()
-
-
 @pytest.mark.slow
 def test_certificates_and_tokens_are_rotated(tmp_path, backend, rng):
     """The steps of the runbook, on nodes that check each other: no batch fails meanwhile, and in the end the old is worth nothing."""
@@ -128,15 +103,15 @@ def test_certificates_and_tokens_are_rotated(tmp_path, backend, rng):
             fresh.write_bytes(data)
             fresh.replace(path)
 
-        with Traffic(nodes, rng) as traffic:
+        with Traffic(nodes.running, lambda: spans.trace(rng, 4)) as traffic:
             step(lambda: replace(tokens, b"first\nsecond\n"))
             step(lambda: replace(tokens, b"second\nfirst\n"))
             step(lambda: replace(tokens, b"second\n"))
             step(lambda: replace(trusted, old.file.read_bytes() + new.file.read_bytes()))
             step(lambda: [pair.become(new.issue(f"renewed{n}")) for n, pair in enumerate(pairs)])
             step(lambda: replace(trusted, new.file.read_bytes()))
-            # Who comes now meets the new alone.
-            nodes.nodes[2].signal()
+        # Who comes now meets the new alone.
+        nodes.nodes[2].signal()
         assert nodes.nodes[2].wait(40) == 0
         nodes.settings = secured(2)
         nodes.start(2)
@@ -145,7 +120,8 @@ def test_certificates_and_tokens_are_rotated(tmp_path, backend, rng):
         figures = [node.metrics() for node in nodes.running]
         for outcome in ("refused", "unknown"):
             assert sum(f.value("tailgate_cluster_forward_attempts", outcome=outcome) for f in figures) == 0
-        assert traffic.count > 100 and len(store.spans()) == traffic.count
+        assert not traffic.refusals
+        assert len(traffic.sent) > 100 and len(store.spans()) == len(traffic.sent)
         port = int(nodes.addresses[0].rsplit(":", 1)[1])
         with RawClient(port, authority=new, certificate=pairs[0], host="localhost") as client:
             assert "UNAUTHENTICATED" in str(client.call("/tailgate.v1.Peer/Exchange", b"", metadata=[("authorization", "Bearer first")]).code)

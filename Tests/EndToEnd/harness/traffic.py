@@ -1,10 +1,14 @@
-"""`tailgate load` and `tailgate sink`: traffic, and who counts what becomes of it."""
+"""Traffic, and who counts what becomes of it: `tailgate load` and `tailgate sink`, and a thread that sends spans of the test's."""
 
 import contextlib
 import json
 import signal
 import subprocess
+import threading
+import time
 
+from . import spans
+from .clients import RawClient
 from .gateway import binary
 from .ports import free_port
 from .program import tailgate
@@ -89,6 +93,62 @@ class SteadyLoad(Load):
         assert self.process.poll() is None, "the load ended by itself"
         self.process.send_signal(signal.SIGTERM)
         return self.finish()
+
+
+class Traffic:
+    """Requests from a thread of its own, one after the other, until the block ends.
+
+    `make()` returns the spans of the next request; none: nothing is sent this time. `nodes` is a list, or a function that returns those
+    that are there: they are asked in turn. What goes wrong in the thread ends it, and is raised at the end of the block.
+    """
+
+    def __init__(self, nodes, make, every=0.02, timeout=5):
+        self.nodes = nodes if callable(nodes) else lambda: nodes
+        self.make, self.every, self.timeout = make, every, timeout
+        # Spans of requests that were taken, outcomes of the others, seconds until the latest answer of all.
+        self.sent, self.refusals, self.slowest = [], [], 0.0
+        self.failure = None
+        self.clients, self.requests = {}, 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        try:
+            while not self.stopping.wait(self.every):
+                self._turn()
+        except Exception as failure:
+            self.failure = failure
+        finally:
+            for client in self.clients.values():
+                client.__exit__()
+
+    def _turn(self):
+        part = self.make()
+        if not part:
+            return
+        nodes = self.nodes()
+        node = nodes[self.requests % len(nodes)]
+        self.requests += 1
+        if node.port not in self.clients:
+            self.clients[node.port] = RawClient(node.port)
+        begin = time.monotonic()
+        outcome = self.clients[node.port].export(spans.request(part), timeout=self.timeout)
+        self.slowest = max(self.slowest, time.monotonic() - begin)
+        if not outcome.ok:
+            self.refusals.append(outcome)
+            return
+        assert outcome.response.partial_success.rejected_spans == 0, outcome.response
+        self.sent += part
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.stopping.set()
+        self.thread.join()
+        if kind is None and self.failure:
+            raise self.failure
 
 
 def check_everything_whole(report, stores):

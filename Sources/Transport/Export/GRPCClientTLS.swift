@@ -75,14 +75,13 @@ final class TLSClientObserver: ChannelInboundHandler, RemovableChannelHandler {
 }
 
 extension GRPCClientSettings {
-    /// The name that goes into the handshake and that the server's certificate must bear; nil for an address, which is then
-    /// looked for among the certificate's addresses.
+    /// See `TLSServerName`.
     var tlsServerName: String? {
-        if let name = tls?.settings.serverName, !name.isEmpty { return name }
-        switch endpoint {
-        case .host(let host, _): return (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil
-        case .unixSocket: return "localhost"
+        let host = switch endpoint {
+        case .host(let host, _): host
+        case .unixSocket: "localhost"
         }
+        return TLSServerName.of(host: host, wanted: tls?.settings.serverName)
     }
 
     /// The TLS handlers of a new connection, outermost first.

@@ -7,10 +7,11 @@ internal import Telemetry
 extension TLSMaterial {
     /// The handlers of a new connection to a server: the outermost of its pipeline.
     ///
-    /// - Parameter serverName: what the server's certificate must bear; nil for an address, which is then looked for among the
-    ///   certificate's addresses.
-    package func clientHandler(serverName: String?) throws -> any ChannelHandler {
-        try NIOSSLClientHandler(context: context, serverHostname: serverName)
+    /// - Parameters:
+    ///   - host: a name or an address without brackets, as connected to.
+    ///   - serverName: what the server's certificate must bear, if it is not the host's name.
+    package func clientHandler(to host: String, serverName: String?) throws -> any ChannelHandler {
+        try NIOSSLClientHandler(context: context, serverHostname: TLSServerName.of(host: host, wanted: serverName))
     }
 
     /// The handler of a connection that was accepted: the outermost of its pipeline.

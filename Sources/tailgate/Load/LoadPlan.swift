@@ -33,7 +33,6 @@ struct LoadPlan: Sendable {
 
     /// The TLS handler of a new connection; nil for plain text.
     func tlsHandler(to endpoint: Endpoint) throws -> (any ChannelHandler)? {
-        let name = serverName ?? ((try? SocketAddress(ipAddress: endpoint.host, port: 0)) == nil ? endpoint.host : nil)
-        return try tls?.clientHandler(serverName: name)
+        try tls?.clientHandler(to: endpoint.host, serverName: serverName)
     }
 }

@@ -50,6 +50,22 @@ private func server(_ certificate: String, _ key: String) -> TLSSettings {
         }
     }
 
+    /// What is asked for in the handshake: names, but not addresses, and what was configured before either.
+    @Test func namesOfServers() {
+        for (host, wanted, name) in [
+            ("store.example", nil, "store.example"), ("store.example", "", "store.example"), ("localhost", nil, "localhost"),
+            ("192.0.2.1", nil, nil), ("192.0.2.1", "", nil), ("::1", nil, nil), ("2001:db8::1", nil, nil),
+            ("192.0.2.1", "a.example", "a.example"), ("store.example", "a.example", "a.example"),
+            ("192.0.2.1.example", nil, "192.0.2.1.example"), ("192.0.2.256", nil, "192.0.2.256"),
+        ] as [(String, String?, String?)] {
+            #expect(TLSServerName.of(host: host, wanted: wanted) == name, "\(host), \(wanted ?? "nothing")")
+        }
+        var settings = GRPCClientSettings(endpoint: .unixSocket(path: "/run/store"), authority: "store")
+        #expect(settings.tlsServerName == "localhost")
+        settings.endpoint = .host("192.0.2.1", port: 4317)
+        #expect(settings.tlsServerName == nil)
+    }
+
     @Test func timesAreWarnings() throws {
         let expired = try TLSMaterial.load(server(Certificates.expired, Certificates.oneKey), now: today)
         #expect(expired.warnings.map(\.message) == ["the certificate of \"old.example\" expired on 2021-06-05 04:03 UTC"])

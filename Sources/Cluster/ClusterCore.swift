@@ -278,6 +278,7 @@ package struct ClusterCore: Sendable {
     package mutating func asked(_ status: PeerStatus, now: Int64) -> [ClusterAction] {
         var actions: [ClusterAction] = []
         let before = membership.peers[status.address]?.status
+        if status.lifecycle == .draining, status.ringVersion != 0 { membership.askedByLeaver(status.address, now: now) }
         if ring == nil, membership.peers[status.address] == nil {
             membership.askedByStranger(status.address, now: now)
             if now >= nextResolve {

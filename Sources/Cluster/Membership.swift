@@ -66,6 +66,9 @@ package struct Membership: Sendable {
     /// When somebody who is neither listed nor in the ring last asked this node, by address: others have another list. Bounded by
     /// `ClusterLimits.maximumMembers`.
     private var strangers: [String: Int64] = [:]
+    /// Nodes that leave, and are neither listed nor in the ring any more, and when they last asked this node: they may still be handing
+    /// over what they owned before this node came. They are peers while they ask. Bounded by `ClusterLimits.maximumMembers`.
+    private var leavers: [String: Int64] = [:]
     /// Answers that could not be used, in a row.
     package private(set) var resolverFailures = 0
 
@@ -122,10 +125,12 @@ package struct Membership: Sendable {
         track(ringMembers, now: now)
     }
 
-    /// Keeps a record of everybody who is listed or in the ring; forgets who is neither, after a while.
+    /// Keeps a record of everybody who is listed or in the ring, or leaves and still asks; forgets who is neither, after a while.
     mutating func track(_ ringMembers: [RingMember], now: Int64) {
         var wanted = Set(listed.keys)
         for member in ringMembers { wanted.insert(member.address) }
+        leavers = leavers.filter { !wanted.contains($0.key) && now - $0.value < settings.unreachableAfter }
+        wanted.formUnion(leavers.keys)
         wanted.remove(address)
         for address in wanted.sorted() {
             if peers[address] == nil { peers[address] = Peer(address: address) }
@@ -173,6 +178,14 @@ package struct Membership: Sendable {
     mutating func askedByStranger(_ address: String, now: Int64) {
         guard address != self.address, strangers[address] != nil || strangers.count < ClusterLimits.maximumMembers else { return }
         strangers[address] = now
+    }
+
+    /// Somebody asked who leaves and had a ring. If nothing else is known of him, he is a peer until he has not asked for a while.
+    mutating func askedByLeaver(_ address: String, now: Int64) {
+        guard address != self.address, peers[address] == nil || leavers[address] != nil else { return }
+        guard leavers[address] != nil || leavers.count < ClusterLimits.maximumMembers else { return }
+        leavers[address] = now
+        if peers[address] == nil { peers[address] = Peer(address: address) }
     }
 
     /// Whether somebody who is not listed asks this node.

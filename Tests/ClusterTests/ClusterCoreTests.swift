@@ -331,6 +331,37 @@ final class SmallCluster {
         #expect(cluster.members("a") == ["a", "b"] && cluster.members("b") == ["a", "b"])
     }
 
+    /// A node that has left the ring and every list may still be handing over what it owned, when another one comes that has never heard
+    /// of it: that one waits for it, too.
+    @Test func aNewMemberWaitsForWhoHasLeft() throws {
+        let cluster = SmallCluster()
+        for address in ["a", "x"] { cluster.start(address, list: ["a", "x"]) }
+        cluster.pass(2 * second)
+        cluster.handOver()
+        cluster.run("x") { $0.startDraining(now: cluster.now) }
+        cluster.pass(second)
+        #expect(cluster.members("a") == ["a"] && cluster.members("x") == ["a"])
+        cluster.start("n", list: ["a", "n"])
+        for address in ["a", "x"] { cluster.resolve(address, ["a", "n"]) }
+        cluster.pass(2 * second)
+        #expect(cluster.members("a") == ["a", "n"] && cluster.members("n") == ["a", "n"] && cluster.members("x") == ["a", "n"])
+        func settle(_ sender: String) throws {
+            let core = try #require(cluster.cores[sender])
+            let header = HandoffHeader(
+                sender: sender, incarnation: core.incarnation, lane: 0, laneCount: 1, sequence: 9,
+                ringVersion: core.ring?.version ?? 0, ringEpoch: core.ringEpoch, frontier: 0, isLast: true)
+            cluster.cores["n"]?.received(header, lateSpans: 0, now: cluster.now)
+        }
+        try settle("a")
+        #expect(cluster.limit("n", at: cluster.now) < cluster.now - second)
+        try settle("x")
+        #expect(cluster.limit("n", at: cluster.now) == cluster.now)
+        // Exited, it is forgotten.
+        cluster.cores["x"] = nil
+        cluster.pass(5 * second)
+        #expect(cluster.cores["n"]?.membership.peers.keys.sorted() == ["a"])
+    }
+
     @Test func differentPoliciesAreWarnedOfOnce() {
         let cluster = SmallCluster()
         for address in ["a", "b"] { cluster.start(address, list: ["a", "b"]) }

@@ -176,6 +176,34 @@ import Testing
         #expect(other.knowsPeers(now: 7 * second))
     }
 
+    /// Who leaves and is on no list is a peer while it asks, but no member; who is known otherwise is not touched by that.
+    @Test func whoLeavesIsAPeerWhileItAsks() {
+        var membership = Self.membership()
+        func states(_ now: Int64) -> [String: PeerState] {
+            membership.track([], now: now)
+            return membership.peers.mapValues(\.state)
+        }
+        membership.askedByLeaver("x:1", now: 0)
+        #expect(states(0) == ["b:1": .serving, "c:1": .serving, "x:1": .unknown])
+        #expect(membership.exchangesDue(now: 0).contains("x:1"))
+        membership.answered(Self.status("x:1", .draining), now: 0)
+        #expect(states(0)["x:1"] == .draining && Self.wanted(membership) == ["a:1", "b:1", "c:1"])
+        // As long as it asks, be it for longer than unlisted peers are remembered.
+        for step in 0...100 as ClosedRange<Int64> {
+            membership.askedByLeaver("x:1", now: step * second)
+            membership.answered(Self.status("x:1", .draining, sequence: UInt64(step) + 2), now: step * second)
+            #expect(states(step * second + 999 * millisecond)["x:1"] == .draining)
+        }
+        // It is gone.
+        _ = membership.expire(now: 102 * second)
+        #expect(states(102 * second)["x:1"] == nil)
+        // One that the list has leaves as any member.
+        membership.askedByLeaver("b:1", now: 103 * second)
+        membership.askedByLeaver("a:1", now: 103 * second)
+        #expect(states(103 * second).keys.sorted() == ["b:1", "c:1"])
+        #expect(states(200 * second).keys.sorted() == ["b:1", "c:1"])
+    }
+
     /// Answers with ever new members do not make the tables grow.
     @Test func tablesAreBounded() {
         var membership = Membership(address: "a:1", settings: ClusterSettings())
@@ -185,5 +213,8 @@ import Testing
         }
         #expect(membership.list.count <= ClusterLimits.maximumMembers)
         #expect(membership.peers.count <= ClusterLimits.maximumMembers)
+        for number in 0..<1000 { membership.askedByLeaver("10.\(number):2", now: 40) }
+        membership.track([], now: 40)
+        #expect(membership.peers.count <= 2 * ClusterLimits.maximumMembers)
     }
 }

@@ -73,7 +73,7 @@ final class SimulatedNode {
         incarnation = world.random.next() | 1
         keys = HashKeys(world.random.next(), world.random.next())
         clockOffset = Int64(world.random.below(1_000_000)) * second
-        clockDrift = 1 + Double(world.random.below(2001) - 1000) * 1e-5
+        clockDrift = 1 + Double(world.random.below(2001) - 1000) / 1000 * world.clockDrift
         startedAt = world.now
         ringSince = world.now
         let now = clockOffset
@@ -149,7 +149,7 @@ final class SimulatedNode {
     func resolved(_ answer: ResolverAnswer) { perform(core.resolved(answer, now: now)) }
 
     func startDraining() {
-        drainDeadline = world.now + 40 * second
+        drainDeadline = world.now + world.drainTimeout
         perform(core.startDraining(now: now))
     }
 
@@ -411,7 +411,7 @@ final class SimulatedNode {
         var limit = early ? now : min(core.decisionLimit(now: now), handoff.decisionLimit(now: now))
         if world.sabotage == .decidesAtOnce { limit = now }
         while let trace = shard.nextDecision(now: limit, early: early) {
-            world.decided(trace.traceID, trace.decision.verdict, by: self, early: early)
+            world.decided(trace.traceID, trace.decision.verdict, on: trace.spanCount, by: self, early: early)
             settle(trace)
         }
         shard.freeDecided()

@@ -57,8 +57,15 @@ package final class Simulation {
     /// Makes the circumstances in which a fault matters, without the fault: a schedule of them is green, or what is found with the
     /// fault proves nothing.
     package func prepare(for sabotage: Sabotage) {
-        // So slow that hand-off takes longer than most traces are waited for.
-        if sabotage == .decidesAtOnce { settings.handoffBandwidth = 6_000 }
+        guard sabotage == .decidesAtOnce else { return }
+        // So slow that hand-off takes longer than most traces are waited for, but in chunks so small that it never seems to stand
+        // still, and with time enough to end.
+        settings.handoffBandwidth = 2_000
+        settings.handoffChunkBytes = 200
+        settings.maximumHold = 120 * second
+        drainTimeout = 120 * second
+        // How far a hand-off has come is told in times, which are as good as the clocks' pace.
+        clockDrift = 1e-4
     }
 
     var random: SeededGenerator
@@ -77,6 +84,10 @@ package final class Simulation {
     let isListAuthoritative: Bool
     let hasBadResolver: Bool
     let largestRequest = 1 << 20
+    /// After so long a leaving node decides what it still has.
+    private(set) var drainTimeout = 40 * second
+    /// By so much of its pace at most a node's clock goes fast or slow: far more than clocks do.
+    private(set) var clockDrift = 1e-2
 
     /// What the list of the cluster says; nodes see it through their resolvers.
     private var list: Set<String> = []
@@ -375,17 +386,33 @@ package final class Simulation {
         spans[id]?.stored += 1
     }
 
-    func decided(_ id: TraceID, _ verdict: Verdict, by node: SimulatedNode, early: Bool) {
+    /// - Parameter count: the spans that it was decided on.
+    func decided(_ id: TraceID, _ verdict: Verdict, on count: Int, by node: SimulatedNode, early: Bool) {
         let address = node.address
-        follow([id], "\(address) decides: \(verdict)")
+        follow([id], "\(address) decides on \(count) spans: \(verdict)")
         decisions[id, default: []].append("\(address) at \(now / millisecond) ms: \(verdict)")
-        if !early { checkAgreement(id, node) }
+        guard isStrict, !early else { return }
+        checkAgreement(id, node)
+        checkWhole(id, count, node)
+    }
+
+    /// Nobody decides without spans that have come into a shard in time, of whatever node: those on their way are waited for.
+    /// Whether they would have changed the decision does not matter; few would.
+    private func checkWhole(_ id: TraceID, _ count: Int, _ node: SimulatedNode) {
+        guard let ids = traces[id], let end = end(of: ids) else { return }
+        let wanted = ids.count { spans[$0]?.arrivedAt.map { $0 < end } ?? false }
+        if count < wanted { fail("\(id) was decided by \(node.address) on \(count) spans, when \(wanted) had come in time") }
+    }
+
+    /// Up to when spans of a trace are in time: they may be on their way for a moment after they were taken into custody. Nil
+    /// before any has been sent.
+    private func end(of ids: [UInt64]) -> Int64? {
+        ids.compactMap { spans[$0]?.sentAt }.min().map { $0 + shardSettings.decisionWait - 300 * millisecond }
     }
 
     /// Nobody decides on a trace while somebody else routes its spans to a third by a ring that was in force before the trace was
     /// due: spans may be there. This is what agreement is for, whether or not this trace had spans to be split.
     private func checkAgreement(_ id: TraceID, _ node: SimulatedNode) {
-        guard isStrict else { return }
         guard let first = traces[id]?.compactMap({ spans[$0]?.arrivedAt }).min() else { return }
         let due = first + shardSettings.decisionWait
         // Rings come into force between two words of a node, and traces are due in steps.
@@ -556,15 +583,13 @@ package final class Simulation {
     private func judge(_ id: TraceID, _ ids: [UInt64]) {
         let all = ids.compactMap { spans[$0] }
         let taken = all.compactMap(\.acceptedAt)
-        guard taken.count == all.count, let first = all.compactMap(\.sentAt).min(), let last = taken.max() else { return }
+        guard taken.count == all.count, let end = end(of: ids), let last = taken.max() else { return }
         let made = decisions[id] ?? []
         if made.count > 1 {
             splitTraces += 1
             if isStrict { fail("\(id) was decided \(made.count) times: \(made)") }
         }
         let byID = Self.isKeptByID(id)
-        // Spans may be on their way for a moment after they were taken into custody.
-        let end = first + shardSettings.decisionWait - 300 * millisecond
         var isWhole = last < end
         // Where messages get lost, and their repetitions too, custody may last longer than the trace is waited for. No node can
         // know of spans that have reached none that decides: they are late, as any span that comes after its trace's time. Once

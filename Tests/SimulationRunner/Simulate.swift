@@ -20,8 +20,11 @@ internal import Simulation
     @Option(help: "Write a JUnit report here.") var junit: String?
     @Option(help: "Build a fault into the nodes, in the weather in which it matters: every schedule that finds it fails.")
     var sabotage: Sabotage?
+    @Flag(help: "With --sabotage: only the circumstances in which the fault matters, without the fault. No schedule may fail.")
+    var sound = false
 
     func validate() throws {
+        guard !sound || sabotage != nil else { throw ValidationError("--sound asks for a --sabotage") }
         guard jobs > 0, schedules > 0 else { throw ValidationError("there must be something to do") }
         guard trace == nil || followed != nil else { throw ValidationError("not a trace id: \(trace ?? "")") }
     }
@@ -87,7 +90,7 @@ internal import Simulation
             let simulation = Simulation(seed: seed, weather: part.weather)
             simulation.keepsNotes = notes
             simulation.followed = followed
-            simulation.sabotage = sabotage
+            if let sabotage, sound { simulation.prepare(for: sabotage) } else { simulation.sabotage = sabotage }
             simulation.run()
             if notes { print(simulation.notes.joined(separator: "\n")) }
             part.totals.add(simulation)

@@ -50,7 +50,7 @@ import Testing
 
     /// The test of the test: each of these faults is found within a few schedules.
     @Test(arguments: Sabotage.allCases) func aFaultIsFound(sabotage: Sabotage) {
-        for seed in 1...80 as ClosedRange<UInt64> {
+        for seed in 1...20 as ClosedRange<UInt64> {
             let simulation = Simulation(seed: seed, weather: sabotage.weather)
             simulation.sabotage = sabotage
             simulation.run()
@@ -63,7 +63,7 @@ import Testing
             print("simulation: \(sabotage) is found by seed \(seed): \(simulation.problems[0])")
             return
         }
-        Issue.record("80 schedules and nothing found")
+        Issue.record("20 schedules and nothing found")
     }
 
     /// Without the fault, the circumstances in which it is looked for are green.

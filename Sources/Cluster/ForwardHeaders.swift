@@ -8,9 +8,9 @@ internal import OTLP
 ///
 /// The request itself is `opentelemetry.proto.collector.trace.v1.TraceService/Export`, so any OTLP tool can read it.
 package struct ForwardHeaders: Sendable, Equatable {
-    package static let batchName = "tailgate-batch"
-    package static let hopName = "tailgate-hop"
-    package static let ringName = "tailgate-ring"
+    package static let batchName: StaticString = "tailgate-batch"
+    package static let hopName: StaticString = "tailgate-hop"
+    package static let ringName: StaticString = "tailgate-ring"
 
     package var batch: BatchID
     package var hop: UInt8
@@ -23,7 +23,7 @@ package struct ForwardHeaders: Sendable, Equatable {
     }
 
     /// Hands out the fields, one after the other. Without text in between: every batch has them.
-    package func write(_ field: (_ name: String, _ value: [UInt8]) -> Void) {
+    package func write(_ field: (_ name: StaticString, _ value: [UInt8]) -> Void) {
         var id: [UInt8] = []
         id.reserveCapacity(40)
         id.appendHexadecimal(batch.incarnation)
@@ -32,8 +32,9 @@ package struct ForwardHeaders: Sendable, Equatable {
         id.append(UInt8(ascii: "-"))
         id.appendHexadecimal(batch.sequence)
         field(Self.batchName, id)
-        field(Self.hopName, Array(String(hop).utf8))
+        field(Self.hopName, hop < 10 ? [UInt8(ascii: "0") + hop] : Array(String(hop).utf8))
         var version: [UInt8] = []
+        version.reserveCapacity(16)
         version.appendHexadecimal(ringVersion)
         field(Self.ringName, version)
     }
@@ -41,21 +42,54 @@ package struct ForwardHeaders: Sendable, Equatable {
     /// The same as text: for simulations and tests.
     package var fields: [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
-        write { fields.append(($0, String(decoding: $1, as: UTF8.self))) }
+        write { fields.append(($0.description, String(decoding: $1, as: UTF8.self))) }
         return fields
     }
 
     /// Reads the values; missing or malformed ones are an error, since without them a batch could circle or be taken twice.
-    package init(batch: String?, hop: String?, ring: String?) throws(PeerMessageError) {
-        guard let batch, batch.utf8.count <= 48, let hop, let hops = UInt8(hop), hops > 0, let ring, ring.utf8.count <= 16,
-            let version = UInt64(ring, radix: 16)
-        else { throw .invalid }
-        let parts = batch.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 3, let incarnation = UInt64(parts[0], radix: 16), incarnation != 0,
-            let lane = UInt32(parts[1], radix: 16), let sequence = UInt64(parts[2], radix: 16), sequence > 0
+    package init(
+        batch: ArraySlice<UInt8>?, hop: ArraySlice<UInt8>?, ring: ArraySlice<UInt8>?
+    ) throws(PeerMessageError) {
+        guard let batch, let hop, let hops = Self.decimal(hop), hops > 0, let ring, let version = Self.hexadecimal(ring),
+            let first = batch.firstIndex(of: UInt8(ascii: "-")), let last = batch.lastIndex(of: UInt8(ascii: "-")), first < last,
+            let incarnation = Self.hexadecimal(batch[..<first]), incarnation != 0,
+            let lane = Self.hexadecimal(batch[(first + 1)..<last]).flatMap(UInt32.init(exactly:)),
+            let sequence = Self.hexadecimal(batch[(last + 1)...]), sequence > 0
         else { throw .invalid }
         self.init(
             batch: BatchID(incarnation: incarnation, lane: lane, sequence: sequence), hop: hops, ringVersion: version)
+    }
+
+    /// The same from text.
+    package init(batch: String?, hop: String?, ring: String?) throws(PeerMessageError) {
+        func bytes(_ text: String?) -> ArraySlice<UInt8>? { text.map { Array($0.utf8)[...] } }
+        try self.init(batch: bytes(batch), hop: bytes(hop), ring: bytes(ring))
+    }
+
+    private static func decimal(_ text: ArraySlice<UInt8>) -> UInt8? {
+        var value = 0
+        for byte in text.prefix(4) {
+            guard (48...57).contains(byte) else { return nil }
+            value = value * 10 + Int(byte) - 48
+        }
+        return text.isEmpty ? nil : UInt8(exactly: value)
+    }
+
+    /// 1 to 16 digits.
+    private static func hexadecimal(_ text: ArraySlice<UInt8>) -> UInt64? {
+        guard (1...16).contains(text.count) else { return nil }
+        var value: UInt64 = 0
+        for byte in text {
+            let digit: UInt8
+            switch byte {
+            case 48...57: digit = byte - 48
+            case 97...102: digit = byte - 87
+            case 65...70: digit = byte - 55
+            default: return nil
+            }
+            value = value << 4 | UInt64(digit)
+        }
+        return value
     }
 }
 

@@ -63,18 +63,19 @@ package struct RecentBatches: Sendable {
             counters[key] = Counter()
         }
         uses += 1
-        return begin(id.sequence, &counters[key, default: Counter()])
+        // Static: with `self` at hand all counters would be copied first.
+        return Self.begin(id.sequence, &counters[key, default: Counter()], use: uses)
     }
 
-    private func begin(_ sequence: UInt64, _ counter: inout Counter) -> Standing {
-        counter.lastUse = uses
+    private static func begin(_ sequence: UInt64, _ counter: inout Counter, use: UInt64) -> Standing {
+        counter.lastUse = use
         if sequence > counter.newest {
-            Self.turn(&counter, to: sequence)
-        } else if counter.newest - sequence >= Self.window {
+            turn(&counter, to: sequence)
+        } else if counter.newest - sequence >= window {
             return .tooOld
         }
         if counter.pending.contains(sequence) { return .pending }
-        let (word, bit) = Self.place(sequence)
+        let (word, bit) = place(sequence)
         if counter.taken[word] & bit != 0 { return .taken }
         counter.pending.insert(sequence)
         return .new

@@ -50,8 +50,8 @@ package struct HTTP2Headers: Sendable {
     }
 
     /// Appends an ASCII field whose value was made as bytes. Not generic, so that it is compiled for just this.
-    package mutating func append(_ name: String, bytes value: [UInt8]) {
-        append(name: name.utf8, value: value)
+    package mutating func append(_ name: StaticString, bytes value: [UInt8]) {
+        unsafe append(name: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount), value: value)
     }
 
     package func name(at index: Int) -> ArraySlice<UInt8> {
@@ -67,11 +67,20 @@ package struct HTTP2Headers: Sendable {
 
     /// The first value of the field `name` (lower-case), or nil. Linear in the number of fields, which is small.
     package func first(_ name: StaticString) -> ArraySlice<UInt8>? {
-        let wanted = name.utf8CodeUnitCount
-        for index in entries.indices where Int(entries[index].nameLength) == wanted {
-            if self.name(at: index).elementsEqual(name.description.utf8) { return value(at: index) }
+        for index in entries.indices {
+            let entry = entries[index]
+            if equals(Int(entry.start), Int(entry.nameLength), name) { return value(at: index) }
         }
         return nil
+    }
+
+    /// Without text in between: every request is asked for a dozen fields.
+    private func equals(_ start: Int, _ length: Int, _ text: StaticString) -> Bool {
+        guard length == text.utf8CodeUnitCount, length > 0 else { return length == text.utf8CodeUnitCount }
+        return unsafe storage.withUnsafeBufferPointer { bytes in
+            let found = unsafe UnsafeBufferPointer(rebasing: bytes[start..<start + length])
+            return unsafe found.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: length))
+        }
     }
 
     /// The same for a name that the configuration chose.
@@ -86,7 +95,7 @@ package struct HTTP2Headers: Sendable {
     /// Whether the field `name` is there with exactly this value.
     package func has(_ name: StaticString, _ value: StaticString) -> Bool {
         guard let found = first(name) else { return false }
-        return found.elementsEqual(value.description.utf8)
+        return equals(found.startIndex, found.count, value)
     }
 
     /// Calls `body` with what nghttp2's submit functions take; the pointers are valid during the call only.

@@ -107,9 +107,14 @@ package struct HTTP2Session: ~Copyable {
             var pointer: UnsafePointer<UInt8>? = nil
             let length = unsafe nghttp2_session_mem_send(state.session, &pointer)
             if length < 0 { throw HTTP2SessionError(code: Int32(truncatingIfNeeded: length)) }
-            guard length > 0, let start = unsafe pointer else { break }
-            unsafe write(UnsafeRawBufferPointer(start: start, count: length).bytes)
-            total += length
+            if length > 0, let start = unsafe pointer {
+                unsafe write(UnsafeRawBufferPointer(start: start, count: length).bytes)
+                total += length
+            } else {
+                let data = state.writeData(write)
+                if data == 0 { break }
+                total += data
+            }
         }
         return total
     }

@@ -20,29 +20,19 @@ final class StreamState {
 
     var unsentBytes: Int { outgoingHead.count + outgoing.count - outgoingOffset }
 
-    /// Copies the next bytes that go out; returns how many.
-    func copyOutgoing(to target: UnsafeMutablePointer<UInt8>, limit: Int) -> Int {
-        var copied = 0
-        if outgoingOffset < outgoingHead.count {
-            copied = unsafe Self.copy(outgoingHead, from: outgoingOffset, to: target, limit: limit)
+    /// Hands the next bytes that go out to `write`, in one piece or two. `count` of them are there.
+    func takeOutgoing(_ count: Int, _ write: (RawSpan) -> Void) {
+        let head = min(count, max(0, outgoingHead.count - outgoingOffset))
+        if head > 0 {
+            let bytes = outgoingHead
+            unsafe write(bytes.span.extracting(outgoingOffset..<outgoingOffset + head).bytes)
         }
-        if outgoingOffset + copied >= outgoingHead.count {
-            copied += unsafe Self.copy(
-                outgoing, from: outgoingOffset + copied - outgoingHead.count, to: target + copied,
-                limit: limit - copied)
+        if count > head {
+            let bytes = outgoing
+            let start = outgoingOffset + head - outgoingHead.count
+            unsafe write(bytes.span.extracting(start..<start + count - head).bytes)
         }
-        outgoingOffset += copied
-        return copied
-    }
-
-    private static func copy(
-        _ bytes: [UInt8], from offset: Int, to target: UnsafeMutablePointer<UInt8>, limit: Int
-    ) -> Int {
-        let count = min(limit, bytes.count - offset)
-        unsafe bytes.withUnsafeBufferPointer { source in
-            if let base = source.baseAddress, count > 0 { unsafe target.update(from: base + offset, count: count) }
-        }
-        return max(0, count)
+        outgoingOffset += count
     }
 }
 
@@ -61,6 +51,10 @@ final class StreamState {
     private var events: [HTTP2Event] = []
     private var nextEventIndex = 0
     var bufferedBodyBytes = 0
+    /// The DATA frame that nghttp2 has just let go: the caller of `mem_send` writes it.
+    private var dataHeader: [UInt8] = []
+    private var dataStream: StreamState?
+    private var dataCount = 0
     /// Frames since the last look that moved nothing, and those that did.
     var idleFrames = 0
     var usefulFrames = 0
@@ -158,13 +152,15 @@ final class StreamState {
     func provider(for stream: StreamState) -> nghttp2_data_provider {
         var provider = unsafe nghttp2_data_provider()
         unsafe provider.source.ptr = Unmanaged.passUnretained(stream).toOpaque()
-        unsafe provider.read_callback = { session, streamID, buffer, length, flags, source, _ in
-            guard let source = unsafe source?.pointee.ptr, let buffer = unsafe buffer, let flags = unsafe flags
+        unsafe provider.read_callback = { session, streamID, _, length, flags, source, _ in
+            guard let source = unsafe source?.pointee.ptr, let flags = unsafe flags
             else { return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
             let stream = unsafe Unmanaged<StreamState>.fromOpaque(source).takeUnretainedValue()
-            let count = unsafe stream.copyOutgoing(to: buffer, limit: length)
+            let count = min(length, stream.unsentBytes)
             if count == 0 && stream.isOutgoingOpen { return Int(NGHTTP2_ERR_DEFERRED.rawValue) }
-            if stream.unsentBytes == 0 && !stream.isOutgoingOpen {
+            // The bytes go from the stream into the output, without a stay in nghttp2's buffer: see `writeData`.
+            unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+            if stream.unsentBytes == count && !stream.isOutgoingOpen {
                 unsafe flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
                 if let trailers = stream.outgoingTrailers {
                     unsafe flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
@@ -177,6 +173,25 @@ final class StreamState {
             return count
         }
         return unsafe provider
+    }
+
+    /// Writes the DATA frame that the last call of `mem_send` ended with; returns its bytes, 0: it ended with none.
+    ///
+    /// nghttp2 counts it as sent, so it must be written before anything else.
+    func writeData(_ write: (RawSpan) -> Void) -> Int {
+        guard let stream = dataStream else { return 0 }
+        dataStream = nil
+        let header = dataHeader
+        unsafe write(header.span.bytes)
+        stream.takeOutgoing(dataCount, write)
+        return header.count + dataCount
+    }
+
+    private func noteData(_ stream: StreamState, _ header: UnsafeBufferPointer<UInt8>, _ count: Int) {
+        dataHeader.removeAll(keepingCapacity: true)
+        unsafe dataHeader.append(contentsOf: header)
+        dataStream = stream
+        dataCount = count
     }
 
     // MARK: callbacks
@@ -231,6 +246,13 @@ final class StreamState {
             guard let me = unsafe SessionState.from(userData), let frame = unsafe frame else { return 0 }
             me.events.append(.violation(stream: unsafe frame.pointee.hd.stream_id))
             return 0
+        }
+        unsafe nghttp2_session_callbacks_set_send_data_callback(callbacks) { _, frame, header, length, source, userData in
+            guard let me = unsafe SessionState.from(userData), let header = unsafe header, let source = unsafe source?.pointee.ptr
+            else { return Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue) }
+            let stream = unsafe Unmanaged<StreamState>.fromOpaque(source).takeUnretainedValue()
+            unsafe me.noteData(stream, UnsafeBufferPointer(start: header, count: 9), length)
+            return Int32(NGHTTP2_ERR_PAUSE.rawValue)
         }
         unsafe nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks) {
             _, _, _, sessionWindow, streamWindow, maximumFrame, userData in

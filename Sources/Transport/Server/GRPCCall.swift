@@ -44,7 +44,7 @@ package struct GRPCCall: Sendable, Equatable {
                 httpStatus: 415)
         }
         let path = headers.first(":path") ?? []
-        guard let known = Self.methods.first(where: { $0.path.utf8.elementsEqual(path) }),
+        guard let known = Self.methods.first(where: { path.elementsEqual($0.path) }),
             Self.takes(known.method, passThrough, isForPeers)
         else {
             throw RequestRefusal(
@@ -71,7 +71,7 @@ package struct GRPCCall: Sendable, Equatable {
         }
     }
 
-    private static let methods: [(path: String, method: GRPCMethod)] = [
+    private static let methods: [(path: [UInt8], method: GRPCMethod)] = [
         ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", .exportTraces),
         ("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", .passThrough(.metrics)),
         ("/opentelemetry.proto.collector.logs.v1.LogsService/Export", .passThrough(.logs)),
@@ -81,7 +81,7 @@ package struct GRPCCall: Sendable, Equatable {
         (PeerMethod.exchangePath, .exchange),
         (PeerMethod.handoffPath, .handoff),
         (PeerMethod.reloadPath, .reload),
-    ]
+    ].map { (Array($0.utf8), $1) }
 
     private static func takes(_ method: GRPCMethod, _ passThrough: SignalSet, _ isForPeers: Bool) -> Bool {
         switch method {
@@ -93,12 +93,11 @@ package struct GRPCCall: Sendable, Equatable {
 
     /// On the port for peers every batch says which one it is.
     private static func forward(_ headers: HTTP2Headers) throws(RequestRefusal) -> GRPCMethod {
-        func text(_ name: String) -> String? { headers.first(named: name).map { String(decoding: $0, as: UTF8.self) } }
         do throws(PeerMessageError) {
             return .forward(
                 try ForwardHeaders(
-                    batch: text(ForwardHeaders.batchName), hop: text(ForwardHeaders.hopName),
-                    ring: text(ForwardHeaders.ringName)))
+                    batch: headers.first(ForwardHeaders.batchName), hop: headers.first(ForwardHeaders.hopName),
+                    ring: headers.first(ForwardHeaders.ringName)))
         } catch {
             throw RequestRefusal(
                 .badPeerMessage, .invalidArgument,

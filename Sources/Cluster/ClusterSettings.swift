@@ -82,6 +82,8 @@ package struct ClusterSettings: Sendable, Equatable {
     package var handoffChunkTimeout: Int64 = 2 * Self.second
     /// A moved trace is decided so long after its arrival at the earliest: rests of it may be under way.
     package var handoffGrace: Int64 = 500 * Self.millisecond
+    /// A chunk may be on its way for so long: times in it are from the moment of sending, and are taken to be so much older.
+    package var handoffTransit: Int64 = 500 * Self.millisecond
     /// Decisions older than this are not handed over.
     package var handoffDecisionAge: Int64 = 300 * Self.second
     /// A chunk that no peer takes for so long goes back into the shard, and its traces are decided here.

@@ -30,7 +30,7 @@ package struct InboundProgress: Sendable {
     private struct LaneProgress: Sendable {
         var epoch: UInt64
         var ringVersion: UInt64
-        /// In our time: traces due before it have been handed over.
+        /// In our time, less `ClusterSettings.handoffTransit`: traces due before it have been handed over.
         var frontier: Int64
         var isDone: Bool
     }
@@ -97,7 +97,8 @@ package struct InboundProgress: Sendable {
                 incarnation: header.incarnation, laneCount: Int(header.laneCount),
                 lanes: Array(repeating: nil, count: Int(header.laneCount)))
         }
-        let frontier = saturatingAdd(now, header.frontier)
+        // Told from the moment of sending: what was on its way for longer than expected must not let more be decided.
+        let frontier = saturatingAdd(now, saturatingAdd(header.frontier, -settings.handoffTransit))
         var progress = LaneProgress(
             epoch: header.ringEpoch, ringVersion: header.ringVersion, frontier: frontier, isDone: header.isLast)
         if let known = sender.lanes[Int(header.lane)] {

@@ -182,11 +182,11 @@ final class SmallCluster {
             let core = try #require(cluster.cores[peer])
             let header = HandoffHeader(
                 sender: peer, incarnation: core.incarnation, lane: 0, laneCount: 1, sequence: 1,
-                ringVersion: core.ring?.version ?? 0, ringEpoch: core.ringEpoch, frontier: 300 * millisecond,
+                ringVersion: core.ring?.version ?? 0, ringEpoch: core.ringEpoch, frontier: 800 * millisecond,
                 isLast: peer == "c")
             cluster.cores["a"]?.received(header, lateSpans: 0, now: cluster.now)
         }
-        // b has come 300 ms further than now: nothing due by now is held back.
+        // b had come 800 ms further when it sent that, at most half a second ago: nothing due by now is held back.
         #expect(cluster.limit("a", at: cluster.now) == cluster.now)
         let later = cluster.now + second
         #expect(cluster.limit("a", at: later) == cluster.now + 300 * millisecond)

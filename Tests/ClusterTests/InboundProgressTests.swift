@@ -8,6 +8,7 @@ import Testing
         var settings = ClusterSettings()
         settings.holdPatience = 5 * second
         settings.maximumHold = 60 * second
+        settings.handoffTransit = second
         return settings
     }()
 
@@ -74,7 +75,8 @@ import Testing
         #expect(Self.limit(&inbound, progress + 2, 63 * second) == 3 * second)
         // What has been handed over is not held at all.
         inbound.received(Self.header(frontier: -10 * second), lateSpans: 0, now: 64 * second)
-        #expect(Self.limit(&inbound, progress + 3, 64 * second) == 54 * second)
+        // So far it had come when it sent that, and that may have been a while ago.
+        #expect(Self.limit(&inbound, progress + 3, 64 * second) == 53 * second)
         inbound.received(Self.header(frontier: 0, isLast: true), lateSpans: 0, now: 65 * second)
         #expect(Self.limit(&inbound, progress + 3, 65 * second) == .max && inbound.takeGivenUp() == [])
     }

@@ -73,7 +73,7 @@ final class SimulatedNode {
         incarnation = world.random.next() | 1
         keys = HashKeys(world.random.next(), world.random.next())
         clockOffset = Int64(world.random.below(1_000_000)) * second
-        clockDrift = 1 + Double(world.random.below(2001) - 1000) / 1000 * world.clockDrift
+        clockDrift = 1 + Double(world.random.below(2001) - 1000) * 1e-5
         startedAt = world.now
         ringSince = world.now
         let now = clockOffset

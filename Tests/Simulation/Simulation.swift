@@ -64,8 +64,6 @@ package final class Simulation {
         settings.handoffChunkBytes = 200
         settings.maximumHold = 120 * second
         drainTimeout = 120 * second
-        // How far a hand-off has come is told in times, which are as good as the clocks' pace.
-        clockDrift = 1e-4
     }
 
     var random: SeededGenerator
@@ -86,8 +84,6 @@ package final class Simulation {
     let largestRequest = 1 << 20
     /// After so long a leaving node decides what it still has.
     private(set) var drainTimeout = 40 * second
-    /// By so much of its pace at most a node's clock goes fast or slow: far more than clocks do.
-    private(set) var clockDrift = 1e-2
 
     /// What the list of the cluster says; nodes see it through their resolvers.
     private var list: Set<String> = []

@@ -5,15 +5,20 @@ internal import Glibc
 /// The buffer of spans is made of these: physical memory is used only by slabs that are in use or kept for reuse, and goes back
 /// to the system with `discard`. Integers are stored in the machine's order, unaligned. Every access is checked against what the
 /// slab holds, so a wrong location traps instead of reading foreign bytes. Owned by one worker.
-@safe package struct SlabArena: ~Copyable {
-    private let base: UnsafeMutableRawPointer
+///
+/// Public for the reason that `PagedBuffer` is.
+@safe public struct SlabArena: ~Copyable {
+    @usableFromInline let base: UnsafeMutableRawPointer
     /// Bytes of one slab, a multiple of 2 MiB so that each can be a huge page.
-    package let slabBytes: Int
-    package let maximumSlabs: Int
+    public let slabBytes: Int
+    public let maximumSlabs: Int
     /// Bytes written, by slab.
-    private var used: [UInt32] = []
+    @usableFromInline var used: [UInt32] = []
     private let mapped: UnsafeMutableRawPointer
     private let mappedBytes: Int
+
+    /// How far before the writing slab lines are fetched, in bytes: two or three spans.
+    private static let writeAhead = 1024
 
     /// Reserves room for `maximumSlabs` slabs; nothing is used yet. Traps if the system refuses the address room.
     package init(slabBytes: Int, maximumSlabs: Int) {
@@ -35,9 +40,11 @@ internal import Glibc
     deinit { unsafe munmap(mapped, mappedBytes) }
 
     /// Bytes written to a slab so far.
-    package func usedBytes(of slab: Int) -> Int { slab < used.count ? Int(used[slab]) : 0 }
+    @inlinable @inline(__always)
+    public func usedBytes(of slab: Int) -> Int { slab < used.count ? Int(used[slab]) : 0 }
 
-    package func room(in slab: Int) -> Int { slabBytes - usedBytes(of: slab) }
+    @inlinable @inline(__always)
+    public func room(in slab: Int) -> Int { slabBytes - usedBytes(of: slab) }
 
     /// Makes a slab empty; its memory stays for reuse.
     package mutating func clear(_ slab: Int) {
@@ -79,19 +86,22 @@ internal import Glibc
         unsafe bytes.withUnsafeBufferPointer { source in
             if let start = source.baseAddress { unsafe memcpy(target + 16, start, source.count) }
         }
+        // What is written next is far from the processor: the slab was last used a decision_wait ago.
+        prefetch(slab, at: offset &+ length &+ Self.writeAhead, count: length)
         used[slab] = UInt32(truncatingIfNeeded: offset + length)
         return offset
     }
 
     /// The 8 bytes at an offset.
-    package func word(_ slab: Int, at offset: Int) -> UInt64 {
+    @inlinable @inline(__always)
+    public func word(_ slab: Int, at offset: Int) -> UInt64 {
         precondition(offset >= 0 && offset <= usedBytes(of: slab) - 8)
         return unsafe UnsafeRawPointer(base + (slab * slabBytes + offset)).loadUnaligned(as: UInt64.self)
     }
 
     /// A view of written bytes.
-    @_lifetime(borrow self)
-    package func bytes(_ slab: Int, at offset: Int, count: Int) -> Span<UInt8> {
+    @_lifetime(borrow self) @inlinable @inline(__always)
+    public func bytes(_ slab: Int, at offset: Int, count: Int) -> Span<UInt8> {
         let end = usedBytes(of: slab)
         precondition(offset >= 0 && count >= 0 && offset <= end && count <= end - offset)
         let start = unsafe UnsafePointer<UInt8>(
@@ -101,8 +111,19 @@ internal import Glibc
     }
 
     /// Fetches the first line of a record ahead of its use. Any location is allowed.
-    package func prefetch(_ slab: Int, at offset: Int) {
+    @inlinable @inline(__always)
+    public func prefetch(_ slab: Int, at offset: Int) {
         guard slab >= 0 && slab < maximumSlabs && offset >= 0 && offset < slabBytes else { return }
         unsafe prefetchLine(base + (slab * slabBytes + offset))
+    }
+
+    /// Fetches `count` bytes ahead of their use, at most 512 of them: the processor sees by itself where more of the same are read.
+    package func prefetch(_ slab: Int, at offset: Int, count: Int) {
+        var offset = offset
+        let end = offset &+ min(count, 512)
+        while offset < end {
+            prefetch(slab, at: offset)
+            offset &+= 64
+        }
     }
 }

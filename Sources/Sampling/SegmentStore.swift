@@ -183,6 +183,12 @@ struct SegmentStore: ~Copyable {
 
     func prefetch(_ location: RecordLocation) { arena.prefetch(location.slab, at: location.offset) }
 
+    /// Fetches a span's bytes, whose record's first line is near already.
+    func prefetchSpan(_ location: RecordLocation) {
+        let word = arena.word(location.slab, at: location.offset + 8)
+        arena.prefetch(location.slab, at: location.offset + 64, count: Int(word & 0xffff_ffff) - 48)
+    }
+
     private func groupOffset(_ location: RecordLocation) -> Int {
         Int(arena.word(location.slab, at: location.offset + 8) >> 32)
     }

@@ -208,7 +208,8 @@ extension Shard {
     package func withSpan(
         _ position: Int, _ body: (UInt64, Span<UInt8>, Span<UInt8>, Span<UInt8>) -> Void
     ) {
-        if chainStart + position + 2 < chain.count { segments.prefetch(chain[chainStart + position + 2]) }
+        if chainStart + position + 3 < chain.count { segments.prefetch(chain[chainStart + position + 3]) }
+        if chainStart + position + 1 < chain.count { segments.prefetchSpan(chain[chainStart + position + 1]) }
         let location = chain[chainStart + position]
         body(
             segments.groupHash(at: location), segments.resource(at: location), segments.scope(at: location),

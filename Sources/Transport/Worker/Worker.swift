@@ -199,6 +199,9 @@ package final class Worker {
             .traceLimit, .unavailable, "num_traces traces wait for their decision", retryAfter: plan.retryAfter)
     }
 
+    /// A mailbox is emptied within a fraction of a second, by a worker that runs.
+    private static let mailboxRetryAfter: Int64 = 200_000_000
+
     /// Law 2: room in every target first, then commit to all.
     private func distribute(
         _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, _ shadow: RequestIndex?
@@ -211,7 +214,7 @@ package final class Worker {
             if !mailboxes[worker].hasRoom(from: number) {
                 noteRefused(index.records.count, .mailboxFull, receiver)
                 throw RequestRefusal(
-                    .mailboxFull, .unavailable, "a part of the node is overloaded", retryAfter: plan.retryAfter)
+                    .mailboxFull, .unavailable, "a part of the node is overloaded", retryAfter: Self.mailboxRetryAfter)
             }
         }
         let request = ReceivedRequest(

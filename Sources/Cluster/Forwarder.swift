@@ -58,7 +58,7 @@ package struct Forwarder: Sendable {
         case keep(RequestPart)
     }
 
-    private struct Batch: Sendable {
+    struct Batch: Sendable {
         var peer: String
         var hop: UInt8
         var part: RequestPart
@@ -79,14 +79,14 @@ package struct Forwarder: Sendable {
     }
 
     /// One request's share of a batch.
-    private struct Piece: Sendable {
+    struct Piece: Sendable {
         /// The request that waits for it; nil: in custody.
         var token: UInt64?
         var spans: Int
         var bytes: Int
     }
 
-    private struct Request: Sendable {
+    struct Request: Sendable {
         /// Batches that are neither taken nor given up so far.
         var open: Set<UInt64>
         /// Something of the request is held somewhere, so that it can't be refused any more.
@@ -94,29 +94,29 @@ package struct Forwarder: Sendable {
         var retryAfter: Int64 = 0
     }
 
-    private let address: String
+    let address: String
     private let incarnation: UInt64
     private let lane: UInt32
     private let settings: ClusterSettings
-    private var ring: HashRing?
-    private var batches: [UInt64: Batch] = [:]
+    private(set) var ring: HashRing?
+    var batches: [UInt64: Batch] = [:]
     /// Ascending numbers of all batches.
     private var order: [UInt64] = []
     private var inFlight: [String: Int] = [:]
-    private var requests: [UInt64: Request] = [:]
-    private var unreachable: Set<String> = []
+    var requests: [UInt64: Request] = [:]
+    private(set) var unreachable: Set<String> = []
     private var nextSequence: UInt64 = 1
     /// By peer: the batch that is not sent yet and takes more.
     private var gathering: [String: UInt64] = [:]
     /// What clients send is gathered until then.
     private var gatherUntil: Int64 = .min
-    private var parter = RequestParter()
+    var parter = RequestParter()
 
-    package private(set) var ledger = ForwardingLedger()
+    package internal(set) var ledger = ForwardingLedger()
     /// Bytes of all batches held.
     package private(set) var heldBytes = 0
     /// Spans in custody: accepted, and held here until their owner takes them.
-    package private(set) var custodySpans = 0
+    package internal(set) var custodySpans = 0
 
     package init(address: String, incarnation: UInt64, lane: UInt32, settings: ClusterSettings) {
         self.address = address
@@ -293,7 +293,7 @@ package struct Forwarder: Sendable {
         return batch.nextAttempt <= now || unreachable.contains(batch.peer)
     }
 
-    private mutating func add(_ part: RequestPart, to peer: String, hop: UInt8, token: UInt64?, now: Int64) -> UInt64 {
+    mutating func add(_ part: RequestPart, to peer: String, hop: UInt8, token: UInt64?, now: Int64) -> UInt64 {
         let number = nextSequence
         nextSequence += 1
         let piece = Piece(token: token, spans: part.spans, bytes: part.payload.count)
@@ -304,7 +304,7 @@ package struct Forwarder: Sendable {
         return number
     }
 
-    private mutating func remove(_ number: UInt64) -> Batch? {
+    mutating func remove(_ number: UInt64) -> Batch? {
         guard let batch = batches.removeValue(forKey: number) else { return nil }
         if gathering[batch.peer] == number { gathering[batch.peer] = nil }
         heldBytes -= batch.part.payload.count
@@ -350,7 +350,7 @@ package struct Forwarder: Sendable {
         }
     }
 
-    private mutating func attempt(_ number: UInt64, _ now: Int64, _ actions: inout [Action]) {
+    mutating func attempt(_ number: UInt64, _ now: Int64, _ actions: inout [Action]) {
         guard var batch = batches[number], batch.deadline == nil else { return }
         if unreachable.contains(batch.peer) {
             if gathering[batch.peer] == number { gathering[batch.peer] = nil }
@@ -430,14 +430,14 @@ package struct Forwarder: Sendable {
         }
     }
 
-    private mutating func finish(_ number: UInt64, of token: UInt64, isHeld: Bool, _ actions: inout [Action]) {
+    mutating func finish(_ number: UInt64, of token: UInt64, isHeld: Bool, _ actions: inout [Action]) {
         requests[token]?.open.remove(number)
         if isHeld { requests[token]?.isHeld = true }
         settle(token, &actions)
     }
 
     /// Answers a request of which no batch is on its first way any more.
-    private mutating func settle(_ token: UInt64, _ actions: inout [Action]) {
+    mutating func settle(_ token: UInt64, _ actions: inout [Action]) {
         guard let request = requests[token] else { return }
         for number in request.open {
             guard let batch = batches[number] else { continue }
@@ -461,96 +461,5 @@ package struct Forwarder: Sendable {
             custodySpans += piece.spans
             ledger.accepted += piece.spans
         }
-    }
-
-    // MARK: another owner
-
-    /// Sends a waiting batch to whom the ring in force says, unless its peer may hold it and can still be asked.
-    private mutating func reroute(_ number: UInt64, _ now: Int64, _ actions: inout [Action]) {
-        guard let ring, let batch = batches[number], batch.deadline == nil else { return }
-        // A request that still waits is answered by its own rules first.
-        if batch.tokens.contains(where: { requests[$0]?.isHeld != true }) { return }
-        if batch.isUncertain && !unreachable.contains(batch.peer) { return }
-        var index = RequestIndex()
-        let walker = RequestWalker(keys: HashKeys(0, 0), checksNested: false)
-        guard (try? walker.walk(batch.part.payload.span, into: &index)) != nil else {
-            preconditionFailure("a part was made of a request that had been walked")
-        }
-        let own = ring.index(of: address) ?? -1
-        let all = index
-        let cut = parter.cut(body: batch.part.payload.span, index: &index, ring: ring, own: own)
-        if cut.localSpans == 0 && cut.parts.count == 1 && ring.members[cut.parts[0].member].address == batch.peer { return }
-        guard batch.pieces.count == 1 else {
-            for single in split(number) { reroute(single, now, &actions) }
-            return
-        }
-        let token = batch.pieces[0].token
-        if batch.isUncertain { ledger.possiblyDuplicated += batch.part.spans }
-        _ = remove(number)
-        if cut.localSpans > 0 {
-            let part: RequestPart
-            if cut.parts.isEmpty {
-                part = batch.part
-            } else {
-                let positions = all.records.indices.lazy.filter { ring.owner(of: all.records[$0].traceID) == own }
-                    .map { UInt32(truncatingIfNeeded: $0) }
-                var stitcher = RequestStitcher()
-                let payload = stitcher.stitch(batch.part.payload.span, all, Array(positions), 0..<cut.localSpans)
-                part = RequestPart(payload: payload, spans: cut.localSpans)
-            }
-            keep(part, inCustody: token == nil ? part.spans : 0, &actions)
-        }
-        var added: [UInt64] = []
-        for (member, part) in cut.parts {
-            let next = add(part, to: ring.members[member].address, hop: batch.hop, token: token, now: now)
-            batches[next]?.createdAt = batch.createdAt
-            added.append(next)
-        }
-        if let token {
-            requests[token]?.open.remove(number)
-            for next in added { requests[token]?.open.insert(next) }
-            if cut.localSpans > 0 { requests[token]?.isHeld = true }
-        }
-        for next in added { attempt(next, now, &actions) }
-        if let token { settle(token, &actions) }
-    }
-
-    /// Makes a batch of each request's share, since their ways part. Returns their numbers.
-    private mutating func split(_ number: UInt64) -> [UInt64] {
-        guard let batch = remove(number) else { return [] }
-        if batch.isUncertain { ledger.possiblyDuplicated += batch.part.spans }
-        var singles: [UInt64] = []
-        var start = 0
-        for piece in batch.pieces {
-            let payload = Array(batch.part.payload[start..<start + piece.bytes])
-            start += piece.bytes
-            let part = RequestPart(payload: payload, spans: piece.spans)
-            let single = add(part, to: batch.peer, hop: batch.hop, token: piece.token, now: batch.createdAt)
-            batches[single]?.nextAttempt = batch.nextAttempt
-            batches[single]?.attempts = batch.attempts
-            if let token = piece.token {
-                requests[token]?.open.remove(number)
-                requests[token]?.open.insert(single)
-            }
-            singles.append(single)
-        }
-        return singles
-    }
-
-    /// This node decides on the spans itself.
-    private mutating func keep(_ number: UInt64, _ actions: inout [Action]) {
-        guard let batch = remove(number) else { return }
-        if batch.isUncertain || batch.deadline != nil { ledger.possiblyDuplicated += batch.part.spans }
-        keep(batch.part, inCustody: batch.custodySpans, &actions)
-        for token in batch.tokens { finish(number, of: token, isHeld: true, &actions) }
-    }
-
-    /// - Parameter inCustody: spans of it that no request waits for.
-    private mutating func keep(_ part: RequestPart, inCustody: Int, _ actions: inout [Action]) {
-        custodySpans -= inCustody
-        ledger.accepted += part.spans - inCustody
-        ledger.kept += part.spans
-        // Before the answers that say that it is held.
-        actions.insert(.keep(part), at: 0)
     }
 }

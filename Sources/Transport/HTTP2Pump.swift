@@ -19,8 +19,10 @@ package final class HTTP2Pump {
         case broken
     }
 
-    /// Frames are gathered into writes of about this size.
-    private static let writeBytes = 256 << 10
+    /// Bytes of one write, at most.
+    fileprivate static let writeBytes = 256 << 10
+    /// No frame is begun behind this: `HTTP2Settings.sendFrameBytes` and a header have room.
+    private static let fillBytes = writeBytes - (64 << 10) - 16
     private var isAtWork = false
 
     package init() {}
@@ -54,13 +56,35 @@ package final class HTTP2Pump {
 
     /// The next frames of a session, or nil when it has nothing to say.
     ///
-    /// - Parameter expected: how many bytes of bodies wait in it, so that the buffer need not grow step by step.
     /// - Throws: when the session is beyond use.
     package static func frames(
         _ session: inout HTTP2Session, _ allocator: ByteBufferAllocator, expected: Int = 0
     ) throws(HTTP2SessionError) -> ByteBuffer? {
-        var buffer = allocator.buffer(capacity: 1024 + min(expected + expected >> 8, writeBytes))
-        let count = try session.output(limit: writeBytes) { frame in _ = buffer.writeBytes(frame) }
-        return count == 0 ? nil : buffer
+        var buffer = allocator.buffer(capacity: capacity(expected))
+        return try fill(&buffer, from: &session) == 0 ? nil : buffer
+    }
+
+    /// - Parameter expected: how many bytes of bodies wait in a session, so that its buffer need not grow step by step.
+    fileprivate static func capacity(_ expected: Int) -> Int { min(1024 + expected + expected >> 8, writeBytes) }
+
+    fileprivate static func fill(_ buffer: inout ByteBuffer, from session: inout HTTP2Session) throws(HTTP2SessionError) -> Int {
+        try session.output(limit: fillBytes) { frame in _ = buffer.writeBytes(frame) }
+    }
+}
+
+/// Where the connections of one loop that send much put their frames: memory that the processor has at hand, instead of some from
+/// the allocator for every write (7 % of what three nodes cost flat out).
+///
+/// Shares its storage with what was written last, and has it alone again when that is out; what a slow peer has not taken keeps its
+/// own. Holds at most 256 KiB. Confined to its loop.
+package final class FrameBuffer {
+    private var buffer = ByteBuffer()
+
+    package init() {}
+
+    /// The next frames of a session, as `HTTP2Pump.frames`.
+    package func frames(_ session: inout HTTP2Session, expected: Int) throws(HTTP2SessionError) -> ByteBuffer? {
+        buffer.clear(minimumCapacity: HTTP2Pump.capacity(expected))
+        return try HTTP2Pump.fill(&buffer, from: &session) == 0 ? nil : buffer
     }
 }

@@ -114,6 +114,7 @@ final class PeerClients {
     private let eventLoop: any EventLoop
     private let noteHandshake: (TLSFailureReason?) -> Void
     private var peers: [String: Peer] = [:]
+    private let frames = FrameBuffer()
     private var deflater: Deflater?
     private var isClosed = false
 
@@ -201,7 +202,7 @@ final class PeerClients {
         settings.connectTimeout = 1_000_000_000
         settings.tls = plan.tls
         func channel() -> GRPCClientChannel {
-            GRPCClientChannel(settings: settings, eventLoop: eventLoop, noteHandshake: noteHandshake)
+            GRPCClientChannel(settings: settings, eventLoop: eventLoop, frames: frames, noteHandshake: noteHandshake)
         }
         let made = Peer(channel(), handoff: channel(), commonFields(address, OTLPSignal.traces.exportPath))
         peers[address] = made

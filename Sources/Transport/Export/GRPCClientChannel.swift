@@ -11,19 +11,22 @@ package final class GRPCClientChannel {
     private let eventLoop: any EventLoop
     /// Told about every TLS handshake: nil for a success.
     private let noteHandshake: (TLSFailureReason?) -> Void
+    private let frames: FrameBuffer
     private var connection: GRPCClientConnection?
     private var isConnecting = false
     private var isClosed = false
     /// Told when there is a connection, or why there is none.
     private var waiting: [(String?) -> Void] = []
 
+    /// - Parameter frames: what several channels of a loop may share.
     package init(
-        settings: GRPCClientSettings, eventLoop: any EventLoop,
+        settings: GRPCClientSettings, eventLoop: any EventLoop, frames: FrameBuffer = FrameBuffer(),
         noteHandshake: @escaping (TLSFailureReason?) -> Void = { _ in }
     ) {
         self.settings = settings
         self.eventLoop = eventLoop
         self.noteHandshake = noteHandshake
+        self.frames = frames
     }
 
     /// A connection that takes calls now, if there is one.
@@ -60,6 +63,7 @@ package final class GRPCClientChannel {
         guard !isConnecting, !isClosed else { return }
         isConnecting = true
         let ready = settings.tls.map { _ in eventLoop.makePromise(of: Void.self) }
+        let frames = NIOLoopBound(frames, eventLoop: eventLoop)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(.nanoseconds(settings.connectTimeout))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -70,7 +74,7 @@ package final class GRPCClientChannel {
                     if let tls = settings.tls, let ready {
                         try pipeline.addHandlers(settings.tlsHandlers(tls, done: ready))
                     }
-                    try pipeline.addHandler(GRPCClientConnection(keepalive: settings.keepalive))
+                    try pipeline.addHandler(GRPCClientConnection(keepalive: settings.keepalive, frames: frames.value))
                 }
             }
         let channel: EventLoopFuture<any Channel> =

@@ -16,6 +16,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
 
     private var session: HTTP2Session
     private let pumping = HTTP2Pump()
+    private let frames: FrameBuffer
     private var context: ChannelHandlerContext?
     private var calls: [Int32: OpenCall] = [:]
     private var isGone = false
@@ -34,8 +35,10 @@ package final class GRPCClientConnection: ChannelInboundHandler {
     private var hasReceived = false
     private var isPinged = false
 
-    package init(keepalive: GRPCClientSettings.Keepalive? = nil) throws(HTTP2SessionError) {
+    /// - Parameter frames: of the connections that share one.
+    package init(keepalive: GRPCClientSettings.Keepalive? = nil, frames: FrameBuffer) throws(HTTP2SessionError) {
         self.keepalive = keepalive
+        self.frames = frames
         var settings = HTTP2Settings()
         settings.streamWindow = 256 << 10
         settings.connectionWindow = 1 << 20
@@ -170,7 +173,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
         guard let context, !isGone else { return }
         let outcome = pumping.run(context) { () throws(HTTP2SessionError) in
             let expected = calls.keys.reduce(0) { $0 + session.unsentBytes(of: $1) }
-            return try HTTP2Pump.frames(&session, context.channel.allocator, expected: expected)
+            return try frames.frames(&session, expected: expected)
         }
         if outcome == .broken { close(.protocolError) }
     }

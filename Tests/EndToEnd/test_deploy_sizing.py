@@ -50,7 +50,7 @@ def test_the_formulas_of_the_document():
     assert node["queue_bytes"] == pytest.approx(queue)
     assert node["memory_bytes"] == pytest.approx(held / 0.6)
     assert node["processors"] == pytest.approx(rate / 1e6 * 1.69 / 0.6)
-    for figure in ("+ 46 + 128 / spans per trace", "x 1.25", "56 MiB + 64 MiB", "held / 0.6", "1.06, with gzip in requests 1.69", "2.96 in a cluster"):
+    for figure in ("+ 46 + 128 / spans per trace", "x 1.25", "56 MiB + 64 MiB", "held / 0.6", "1.06, with gzip in requests 1.69", "2.53 in a cluster"):
         assert figure in SIZING, figure
 
 

@@ -68,7 +68,7 @@ import Testing
         #expect(abs(SizingPlan(input).node.busyProcessors - 0.169) < 1e-9)
         input.isGzip = false
         input.nodes = 2
-        #expect(abs(SizingPlan(input).node.busyProcessors - one * 2.96) < 1e-9)
+        #expect(abs(SizingPlan(input).node.busyProcessors - one * 2.53) < 1e-9)
     }
 
     @Test func anOutageFillsTheQueue() {

@@ -21,8 +21,8 @@ package enum SizingFigures {
     package static let cpuSecondsPerMillion = 1.06
     /// CPU-seconds that gzip in requests adds per million spans (1.54 at 100,000/s against 0.91).
     package static let gzipSecondsPerMillion = 0.63
-    /// What a span costs in a cluster of three, against one node: 1.57 at 100,000/s in all against 0.53. At 500,000/s it is 2.61.
-    package static let clusterFactor = 2.96
+    /// What a span costs in a cluster of three, against one node: 1.55 at 100,000/s in all against 0.61. Flat out it is 1.31.
+    package static let clusterFactor = 2.53
 
     // MARK: what should stay free
 

@@ -76,7 +76,7 @@ package struct HTTP2Headers: Sendable {
 
     /// Without text in between: every request is asked for a dozen fields.
     private func equals(_ start: Int, _ length: Int, _ text: StaticString) -> Bool {
-        guard length == text.utf8CodeUnitCount, length > 0 else { return length == text.utf8CodeUnitCount }
+        guard length == text.utf8CodeUnitCount else { return false }
         return unsafe storage.withUnsafeBufferPointer { bytes in
             let found = unsafe UnsafeBufferPointer(rebasing: bytes[start..<start + length])
             return unsafe found.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: length))

@@ -31,17 +31,8 @@ package struct MemoryBounds: Sendable, Equatable {
     }
 
     init(_ plan: NodePlan, _ exporters: [ExporterConfig]) {
-        let caches = DecisionCache.memoryBytes(capacity: plan.shard.sampledCacheSize)
-            + DecisionCache.memoryBytes(capacity: plan.shard.notSampledCacheSize)
-        var parts = [
-            Part(name: "program", bytes: MemoryBudget.baselineBytes, isFixed: true),
-            Part(name: "decision caches", bytes: caches * plan.workerCount, isFixed: true),
-            Part(
-                name: "decision records",
-                bytes: Shard.decisionLogBytes(records: plan.shard.decisionRecords) * plan.workerCount, isFixed: true),
-            // What is being assembled, and the same once more while it is written out.
-            Part(name: "batches", bytes: 2 * plan.batch.maximumRequestBytes * plan.workerCount, isFixed: true),
-        ]
+        var parts = [Part(name: "program", bytes: MemoryBudget.baselineBytes, isFixed: true)]
+        parts += Self.fixedParts(plan.shard, plan.batch, workers: plan.workerCount)
         if plan.metrics.lanes != nil {
             let settings = ClusterSettings()
             parts.append(
@@ -56,6 +47,20 @@ package struct MemoryBounds: Sendable, Equatable {
                     bytes: queue.worstCaseBytes(maximumRequestBytes: plan.batch.maximumRequestBytes), isFixed: false))
         }
         self.init(parts: parts, limitBytes: plan.memory.limitBytes, softLimitBytes: plan.memory.softLimitBytes)
+    }
+
+    /// Tables and buffers that are held whatever comes, beside the program itself.
+    static func fixedParts(_ shard: ShardSettings, _ batch: BatchSettings, workers: Int) -> [Part] {
+        let caches = DecisionCache.memoryBytes(capacity: shard.sampledCacheSize)
+            + DecisionCache.memoryBytes(capacity: shard.notSampledCacheSize)
+        return [
+            Part(name: "decision caches", bytes: caches * workers, isFixed: true),
+            Part(
+                name: "decision records", bytes: Shard.decisionLogBytes(records: shard.decisionRecords) * workers,
+                isFixed: true),
+            // What is being assembled, and the same once more while it is written out.
+            Part(name: "batches", bytes: 2 * batch.maximumRequestBytes * workers, isFixed: true),
+        ]
     }
 
     /// What is held in any case.

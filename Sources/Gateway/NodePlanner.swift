@@ -90,11 +90,14 @@ package enum NodePlanner {
         }
         let (soft, hard) = memoryLimits(pipeline.memoryLimiter, process)
         var generator = SystemRandomNumberGenerator()
+        let shard = shardSettings(pipeline.tailSampling, workers: workers, memory: hard)
+        let batch = batchSettings(pipeline.batch)
         var plan = NodePlan(
-            workerCount: workers, hashKeys: HashKeys(using: &generator),
-            shard: shardSettings(pipeline.tailSampling, workers: workers, memory: hard), policies: policies,
-            batch: batchSettings(pipeline.batch), limits: listeners.map(\.limits), metrics: metrics,
-            memory: MemoryBudget(limitBytes: hard, softLimitBytes: soft),
+            workerCount: workers, hashKeys: HashKeys(using: &generator), shard: shard, policies: policies,
+            batch: batch, limits: listeners.map(\.limits), metrics: metrics,
+            memory: MemoryBudget(
+                limitBytes: hard, softLimitBytes: soft,
+                fixedBytes: MemoryBounds.fixedParts(shard, batch, workers: workers).reduce(0) { $0 + ($1.bytes ?? 0) }),
             destinationNames: pipeline.exporters.map { "\($0.id)" },
             security: security.plan(listeners.map(\.limits), maximumFileDescriptors: process.maxFDs))
         let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)

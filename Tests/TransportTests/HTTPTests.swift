@@ -172,7 +172,7 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
         if caller.channel.isActive { try caller.channel.close().wait() }
         #expect(node.server.connectionCount == 0)
         #expect(node.worker.cells.value(of: node.plan.metrics.ingress.streams) == 0)
-        #expect(node.plan.memory.promisedBytes == 0)
+        #expect(node.plan.memory.reservedBytes == 0)
     }
 
     @Test func statusBodies() throws {
@@ -378,7 +378,7 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
             caller.linger()
             if caller.channel.isActive { try? caller.channel.close().wait() }
         }
-        #expect(node.server.connectionCount == 0 && node.plan.memory.promisedBytes == 0)
+        #expect(node.server.connectionCount == 0 && node.plan.memory.reservedBytes == 0)
         #expect(node.worker.cells.value(of: node.plan.metrics.ingress.streams) == 0)
         #expect(node.ledger.difference == 0)
     }

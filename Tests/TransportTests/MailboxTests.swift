@@ -109,19 +109,4 @@ import Testing
         #expect(wakes.value > 0)
         try await group.shutdownGracefully()
     }
-
-    @Test func memoryBudget() {
-        let budget = MemoryBudget(limitBytes: 1000 << 20, softLimitBytes: 100 << 20)
-        let baseline = budget.usedBytes
-        #expect(baseline > 0 && baseline < 64 << 20)
-        let room = (100 << 20) - baseline
-        #expect(budget.admits(bytes: room - 1) && !budget.admits(bytes: room))
-        budget.mappedChanged(by: 10 << 20)
-        #expect(budget.usedBytes == baseline + 10 << 20)
-        #expect(budget.admits(bytes: room - (10 << 20) - 1) && !budget.admits(bytes: room - (10 << 20)))
-        budget.mappedChanged(by: -(10 << 20))
-        #expect(budget.usedBytes == baseline && budget.admits(bytes: 0))
-        budget.refreshHeap(now: 0)
-        #expect(budget.usedBytes > baseline)
-    }
 }

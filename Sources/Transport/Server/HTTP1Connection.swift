@@ -229,7 +229,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         guard server.plan.memory.admits(bytes: declared) else { throw server.worker.refuseForMemory(receiver) }
         if declared > 0 {
             request?.promisedBytes = declared
-            server.plan.memory.promise(declared)
+            server.plan.memory.reserve(declared)
             request?.body.reserveCapacity(min(declared, Self.firstReservation))
         }
     }
@@ -330,7 +330,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private func release() {
         guard let bytes = request?.promisedBytes, bytes > 0 else { return }
         request?.promisedBytes = 0
-        server.plan.memory.promise(-bytes)
+        server.plan.memory.release(bytes)
     }
 
     private func endRequest() {

@@ -73,7 +73,7 @@ extension ServerConnection {
 
     private func promise(_ bytes: Int, _ stream: Int32) {
         calls[stream]?.promisedBytes = bytes
-        server.plan.memory.promise(bytes)
+        server.plan.memory.reserve(bytes)
     }
 
     /// A gRPC message says its length at once, so what is too large is refused before it comes.
@@ -217,7 +217,7 @@ extension ServerConnection {
     func release(_ stream: Int32) {
         guard let bytes = calls[stream]?.promisedBytes, bytes > 0 else { return }
         calls[stream]?.promisedBytes = 0
-        server.plan.memory.promise(-bytes)
+        server.plan.memory.release(bytes)
     }
 
     private func streamClosed(_ stream: Int32, _ error: UInt32) {

@@ -23,7 +23,8 @@ package final class ReceivedRequest: Sendable {
         memory: MemoryBudget
     ) {
         self.memory = memory
-        memory.promise(2 * body.count)
+        memory.reserve(2 * body.count)
+        memory.allocated(body.count)
         self.body = body
         self.payloadStart = payloadStart
         self.index = index
@@ -31,5 +32,8 @@ package final class ReceivedRequest: Sendable {
         self.shadow = shadow
     }
 
-    deinit { memory.promise(-2 * body.count) }
+    deinit {
+        memory.allocated(-body.count)
+        memory.release(2 * body.count)
+    }
 }

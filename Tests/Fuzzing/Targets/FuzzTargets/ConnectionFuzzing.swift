@@ -41,7 +41,7 @@ enum ConnectionFuzzing {
         node.loop.advanceTime(by: .seconds(1))
         if channel.isActive { try? channel.close().wait() }
         precondition(node.server.connectionCount == 0, "a connection is not forgotten")
-        precondition(node.memory.promisedBytes == 0, "memory stays promised")
+        precondition(node.memory.reservedBytes == 0, "memory stays reserved")
         return isDeep
     }
 

@@ -56,4 +56,52 @@ package struct RegularExpressionError: Error, Sendable, Equatable {
             unsafe tg_regex_matches(handle, buffer.baseAddress, buffer.count)
         }
     }
+
+    /// The names of the capturing groups, in the order of their opening brackets; "" for a group without a name.
+    package var groupNames: [String] {
+        (0..<groupCount).map { group in
+            guard let name = unsafe tg_regex_group_name(handle, Int32(group + 1)) else { return "" }
+            return unsafe String(cString: name)
+        }
+    }
+
+    /// How many capturing groups there are; the match itself is not counted.
+    package var groupCount: Int { unsafe Int(tg_regex_group_count(handle)) }
+
+    /// The leftmost match that begins at or behind `start`, or nil.
+    ///
+    /// - Returns: the range of the match in the text, then those of the groups, by number; nil for a group that took no part.
+    /// - Complexity: O(length of the text) for the match, and again for the groups.
+    package func find(_ text: Span<UInt8>, from start: Int = 0) -> [Range<Int>?]? {
+        let count = 1 + groupCount
+        var ranges = [Int64](repeating: -1, count: 2 * count)
+        let isFound = unsafe text.withUnsafeBufferPointer { bytes in
+            unsafe ranges.withUnsafeMutableBufferPointer { ranges in
+                unsafe tg_regex_find(
+                    handle, bytes.baseAddress, bytes.count, max(0, start), ranges.baseAddress, Int32(count))
+            }
+        }
+        guard isFound else { return nil }
+        return (0..<count).map { group in
+            ranges[2 * group] < 0 ? nil : Int(ranges[2 * group])..<Int(ranges[2 * group + 1])
+        }
+    }
+
+    /// The ranges of all matches that do not overlap, from left to right, as Go's `FindAll` has them: an empty match right behind
+    /// another match does not count.
+    ///
+    /// - Complexity: O(matches * length of the text) in the worst case, about O(length) for ordinary text.
+    package func findAll(_ text: Span<UInt8>) -> [Range<Int>] {
+        var found: [Range<Int>] = []
+        var start = 0
+        while start <= text.count, let match = find(text, from: start)?[0] {
+            if !match.isEmpty || match.lowerBound != found.last?.upperBound { found.append(match) }
+            start = match.upperBound
+            guard match.isEmpty else { continue }
+            // One character on, not into the middle of one.
+            start += 1
+            while start < text.count && text[start] & 0xc0 == 0x80 { start += 1 }
+        }
+        return found
+    }
 }

@@ -77,4 +77,27 @@ import Testing
             for await found in group { #expect(found == 1000) }
         }
     }
+
+    @Test func groupsHaveNamesAndRanges() throws {
+        let expression = try RegularExpression("^(?P<proto>[a-z]+)://([^/:]*)(?P<port>:[0-9]+)?(?P<rest>.*)")
+        #expect(expression.groupNames == ["proto", "", "port", "rest"])
+        let text = Array("x http://shop".utf8)
+        #expect(expression.find(text.span) == nil)
+        #expect(expression.find(Array(text[2...]).span) == [0..<11, 0..<4, 7..<11, nil, 11..<11])
+        #expect(try RegularExpression("a").groupNames.isEmpty)
+    }
+
+    @Test func anEmptyTextHasAnEmptyMatch() throws {
+        let none: [UInt8] = []
+        #expect(try RegularExpression("(x)?(y*)").find(none.span) == [0..<0, nil, 0..<0])
+        #expect(try RegularExpression("x").find(none.span, from: 3) == nil)
+    }
+
+    @Test(arguments: [
+        ("a+", "caaandaab", [1..<4, 6..<8]), (".*", "abc", [0..<3]), (".*", "a\nb", [0..<1, 2..<3]), (".*", "", [0..<0]),
+        ("x*", "axb", [0..<0, 1..<2, 3..<3]), ("", "\u{e9}", [0..<0, 2..<2]), ("^a", "aa", [0..<1]),
+    ])
+    func allMatchesAreGos(pattern: String, text: String, ranges: [Range<Int>]) throws {
+        #expect(try RegularExpression(pattern).findAll(Array(text.utf8).span) == ranges)
+    }
 }

@@ -31,6 +31,18 @@ void tg_regex_free(tg_regex *regex);
 // Whether the pattern matches anywhere in the text. Any bytes are allowed. Safe to call from several threads at once.
 bool tg_regex_matches(const tg_regex *regex, const uint8_t *text, size_t length);
 
+// How many capturing groups the pattern has; the whole match is not counted.
+int32_t tg_regex_group_count(const tg_regex *regex);
+
+// The name of a group, from 1 on, NUL-terminated; NULL if it has none. Lives as long as the expression.
+const char *tg_regex_group_name(const tg_regex *regex, int32_t group);
+
+// The leftmost match that begins at or behind `start`; `^` is still the start of the whole text. Fills `ranges` with `count`
+// pairs of offsets into the text: the match itself, then its groups; a group that took no part gets -1 twice. Pairs beyond the
+// groups get -1, too. False if there is no match. Safe to call from several threads at once.
+bool tg_regex_find(const tg_regex *regex, const uint8_t *text, size_t length, size_t start, int64_t *ranges,
+                   int32_t count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -53,11 +53,12 @@ let package = Package(
         .target(name: "ReportText", swiftSettings: house),
         // floor 2
         .target(name: "Telemetry", swiftSettings: house),
+        .target(name: "OTTL", dependencies: ["NativeCore", "OTLP", "ConfigTree"], swiftSettings: house),
         // floor 3
         .target(
             name: "Sampling",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree",
+                "NativeCore", "OTLP", "ConfigTree", "OTTL",
                 .product(name: "BasicContainers", package: "swift-collections"),
             ],
             swiftSettings: house),
@@ -86,7 +87,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "OTTL", "Sampling", "Delivery", "Cluster", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -118,7 +119,7 @@ let package = Package(
             swiftSettings: house),
         // benchmarks of single steps: swift run -c release MicroBenchmarks
         .executableTarget(
-            name: "MicroBenchmarks", dependencies: ["ConfigTree", "OTLP", "Sampling", "Delivery", "LoadTools"],
+            name: "MicroBenchmarks", dependencies: ["ConfigTree", "OTLP", "OTTL", "Sampling", "Delivery", "LoadTools"],
             path: "Benchmarks/Micro", swiftSettings: houseTests),
         // tests
         // what the tests of several modules share: seeded numbers, a protobuf encoder
@@ -138,7 +139,10 @@ let package = Package(
         .testTarget(name: "OTLPTests", dependencies: ["TestSupport", "OTLP"], swiftSettings: houseTests),
         .testTarget(name: "ConfigTreeTests", dependencies: ["ConfigTree"], swiftSettings: houseTests),
         .testTarget(name: "TelemetryTests", dependencies: ["TestSupport", "Telemetry"], swiftSettings: houseTests),
-        .testTarget(name: "SamplingTests", dependencies: ["TestSupport", "Sampling", "NativeCore", "OTLP", "ConfigTree"], swiftSettings: houseTests),
+        .testTarget(name: "OTTLTests", dependencies: ["TestSupport", "OTTL", "OTLP", "ConfigTree"], swiftSettings: houseTests),
+        .testTarget(
+            name: "SamplingTests", dependencies: ["TestSupport", "Sampling", "OTTL", "NativeCore", "OTLP", "ConfigTree"],
+            swiftSettings: houseTests),
         .testTarget(name: "DeliveryTests", dependencies: ["TestSupport", "Delivery", "OTLP", "Telemetry"], swiftSettings: houseTests),
         .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Cluster", "OTLP"], swiftSettings: houseTests),
         // a simulated cluster, and thousands of its schedules: swift run -c release simulate

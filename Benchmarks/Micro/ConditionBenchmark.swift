@@ -1,5 +1,6 @@
 import LoadTools
 import OTLP
+import OTTL
 import Sampling
 
 /// Times OTTL conditions on the reference work's spans.

@@ -1,5 +1,6 @@
 package import ConfigTree
 internal import NativeCore
+internal import OTTL
 
 /// What a policy builds itself with: the set's predicates, its children, its state.
 package struct PolicyBuilder {

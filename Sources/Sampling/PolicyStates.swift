@@ -1,3 +1,4 @@
+package import OTTL
 internal import Synchronization
 
 /// What a policy remembers between traces: shared by all workers of a node, so that a configured rate is the node's rate.

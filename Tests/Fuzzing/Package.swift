@@ -46,9 +46,11 @@ let package = Package(
         .target(name: "ReportText", path: "Sources/ReportText", swiftSettings: house),
         .target(name: "Telemetry", path: "Sources/Telemetry", swiftSettings: house),
         .target(
+            name: "OTTL", dependencies: ["NativeCore", "OTLP", "ConfigTree"], path: "Sources/OTTL", swiftSettings: house),
+        .target(
             name: "Sampling",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", .product(name: "BasicContainers", package: "swift-collections"),
+                "NativeCore", "OTLP", "ConfigTree", "OTTL", .product(name: "BasicContainers", package: "swift-collections"),
             ],
             path: "Sources/Sampling", swiftSettings: house),
         .target(

@@ -1,5 +1,6 @@
 import ConfigTree
 import OTLP
+import OTTL
 import Testing
 
 @testable import Sampling

@@ -1,4 +1,5 @@
 internal import Logging
+internal import OTTL
 internal import Sampling
 internal import Synchronization
 

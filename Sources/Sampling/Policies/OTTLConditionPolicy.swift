@@ -1,4 +1,5 @@
 package import ConfigTree
+internal import OTTL
 
 /// `ottl_condition`: keeps traces in which an OTTL condition is true of some span, or of some event of one.
 ///

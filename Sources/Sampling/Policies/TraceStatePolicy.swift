@@ -1,4 +1,5 @@
 package import ConfigTree
+internal import OTLP
 
 /// `trace_state`: keeps traces in which a span's W3C tracestate holds a key with one of the values.
 package struct TraceStatePolicy: SamplingPolicy {
@@ -32,7 +33,7 @@ package struct TraceStatePolicy: SamplingPolicy {
         let key = block.string("key", default: "")
         let values = block.strings("values")
         let usable = values.filter { !$0.isEmpty && key.utf8.count + $0.utf8.count < 256 }
-        guard !usable.isEmpty, TraceState.isKey(Array(key.utf8).span, 0..<key.utf8.count) else {
+        guard !usable.isEmpty, TraceStateSyntax.isKey(Array(key.utf8).span, 0..<key.utf8.count) else {
             block.warning("no tracestate can hold this key with one of these values, so nothing matches")
             return nil
         }

@@ -1,6 +1,6 @@
 internal import ConfigTree
-internal import NativeCore
 internal import OTLP
+internal import OTTL
 
 /// Lists of OTTL conditions as one condition on spans.
 struct OTTLSpanCondition: SpanCondition {
@@ -38,8 +38,6 @@ struct OTTLSpanCondition: SpanCondition {
     }
 }
 
-extension RegularExpression: RegularExpressionMatching {}
-
 extension PolicyBuilder {
     /// Compiles OTTL conditions into one that is true where any of them is; every text that is no condition is an error at its
     /// place, with its column. Nil if there was one.
@@ -61,21 +59,10 @@ extension PolicyBuilder {
 
     private static func ottl(_ text: PlacedText, _ context: OTTLContext, _ problems: ConfigProblems) -> OTTLCondition? {
         do throws(OTTLError) {
-            return try OTTLCondition(parsing: text.text, context: context) { pattern in
-                do throws(RegularExpressionError) {
-                    return try RegularExpression(pattern)
-                } catch {
-                    throw OTTLPatternError(description: "\(error.message); the syntax is RE2's")
-                }
-            }
+            return try OTTLCondition(parsing: text.text, context: context, compilePattern: OTTLPatterns.compile)
         } catch {
             problems.error("\(error)", at: text.position, keyPath: text.keyPath)
             return nil
         }
     }
-}
-
-/// Why the pattern of `IsMatch` is none.
-private struct OTTLPatternError: Error, CustomStringConvertible {
-    let description: String
 }

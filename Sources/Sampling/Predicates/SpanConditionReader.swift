@@ -1,4 +1,5 @@
 internal import ConfigTree
+internal import OTTL
 
 /// Reads a map of conditions on one span: what `root_span` and the rules of `first_match` are made of. All keys must hold on
 /// the same span; a list under a key means one of its items.

@@ -1,10 +1,10 @@
+internal import OTLP
+
 /// W3C's `tracestate`, read by the strict rules of https://www.w3.org/TR/trace-context/#tracestate-header.
 ///
 /// At most 32 members; empty members are skipped, and so is white space around members. One bad member or a key that comes
 /// twice makes the whole of it invalid, and an invalid tracestate holds nothing.
 enum TraceState {
-    static let maximumMembers = 32
-
     /// Whether the whole is valid and has the key with one of the values.
     ///
     /// - Complexity: O(length), plus O(members squared) comparisons of keys.
@@ -20,10 +20,10 @@ enum TraceState {
             let member = trimmed(text, start..<end)
             start = end + 1
             if isEmpty { continue }
-            guard members < maximumMembers, let equals = firstEquals(text, member) else { return false }
+            guard members < TraceStateSyntax.maximumMembers, let equals = firstEquals(text, member) else { return false }
             let key = member.lowerBound..<equals
             let value = (equals + 1)..<member.upperBound
-            guard isKey(text, key), isValue(text, value) else { return false }
+            guard TraceStateSyntax.isKey(text, key), TraceStateSyntax.isValue(text, value) else { return false }
             for other in 0..<members where same(text, keys[other], key) { return false }
             keys[members] = key
             members += 1
@@ -35,48 +35,13 @@ enum TraceState {
     private static func trimmed(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
         var lower = range.lowerBound
         var upper = range.upperBound
-        while lower < upper && isBlank(text[lower]) { lower += 1 }
-        while upper > lower && isBlank(text[upper - 1]) { upper -= 1 }
+        while lower < upper && TraceStateSyntax.isBlank(text[lower]) { lower += 1 }
+        while upper > lower && TraceStateSyntax.isBlank(text[upper - 1]) { upper -= 1 }
         return lower..<upper
     }
 
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
     private static func firstEquals(_ text: Span<UInt8>, _ member: Range<Int>) -> Int? {
         member.first { text[$0] == UInt8(ascii: "=") }
-    }
-
-    /// `simple-key` or `tenant@system` (level 1): lower case letters, digits, `_ - * /`; a simple key begins with a letter.
-    static func isKey(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard !range.isEmpty else { return false }
-        let at = range.first { text[$0] == UInt8(ascii: "@") }
-        guard let at else {
-            return range.count <= 256 && isLower(text[range.lowerBound]) && range.allSatisfy { isKeyByte(text[$0]) }
-        }
-        let tenant = range.lowerBound..<at
-        let system = (at + 1)..<range.upperBound
-        guard !tenant.isEmpty, tenant.count <= 241, !system.isEmpty, system.count <= 14 else { return false }
-        guard isLower(text[tenant.lowerBound]) || isDigit(text[tenant.lowerBound]), isLower(text[system.lowerBound])
-        else { return false }
-        return tenant.allSatisfy { isKeyByte(text[$0]) } && system.allSatisfy { isKeyByte(text[$0]) }
-    }
-
-    /// 1 to 256 printable characters but `,` and `=`, the last one no space.
-    static func isValue(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard !range.isEmpty, range.count <= 256, text[range.upperBound - 1] != 0x20 else { return false }
-        return range.allSatisfy { position in
-            let byte = text[position]
-            return byte >= 0x20 && byte <= 0x7e && byte != UInt8(ascii: ",") && byte != UInt8(ascii: "=")
-        }
-    }
-
-    private static func isLower(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "a") < 26 }
-    private static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }
-    private static func isKeyByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "*"), UInt8(ascii: "/"): true
-        default: isLower(byte) || isDigit(byte)
-        }
     }
 
     private static func same(_ text: Span<UInt8>, _ left: Range<Int>, _ right: Range<Int>) -> Bool {

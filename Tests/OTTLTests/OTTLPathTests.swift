@@ -1,7 +1,7 @@
 import OTLP
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 @Suite("OTTL: paths") struct OTTLPathTests {
     static let span = OTTLTestSpan(

@@ -2,7 +2,7 @@ import OTLP
 import TestSupport
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 /// An attribute value, as tests write it.
 indirect enum TestValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,

@@ -1,7 +1,7 @@
 import OTLP
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 @Suite("OTTL: functions of lists, times and formats") struct OTTLMoreFunctionTests {
     static let span = OTTLTestSpan(

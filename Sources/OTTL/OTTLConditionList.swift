@@ -44,7 +44,7 @@ package struct OTTLConditionList: Sendable {
     }
 
     /// The conditions as they were written, in the order of their numbers.
-    var texts: [String] { (span + spanEvent).map(\.text) }
+    package var texts: [String] { (span + spanEvent).map(\.text) }
 
     /// The attributes of spans that any of the conditions looks at, each once.
     package var spanAttributes: [[UInt8]] { Self.unique((span + spanEvent).flatMap { $0.spanAttributes }) }

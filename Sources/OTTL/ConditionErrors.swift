@@ -32,7 +32,8 @@ package final class ConditionErrors: Sendable {
     /// By condition, then by reason.
     private let cells: [Cell]
 
-    init(policy: String, topLevelPolicy: String, conditions: [String]) {
+    /// Creates counters for the conditions of one policy.
+    package init(policy: String, topLevelPolicy: String, conditions: [String]) {
         self.policy = policy
         self.topLevelPolicy = topLevelPolicy
         self.conditions = conditions

@@ -1,7 +1,7 @@
 import OTLP
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 @Suite("OTTL: comparison and arithmetic") struct OTTLComparisonTests {
     /// One value of each kind, as an attribute.

@@ -128,7 +128,7 @@ extension OTTLText {
     static func hex(_ id: SpanID) -> [UInt8] { Array(id.description.utf8) }
 }
 
-/// The members of a W3C `tracestate`, by the rules of `TraceState`: one bad member and the whole is invalid.
+/// The members of a W3C `tracestate`, by the rules of `TraceStateSyntax`: one bad member and the whole is invalid.
 enum OTTLTraceState {
     /// The members in their order; nil for an invalid tracestate.
     ///
@@ -141,13 +141,13 @@ enum OTTLTraceState {
             while end < text.count, text[end] != UInt8(ascii: ",") { end += 1 }
             var range = start..<end
             start = end + 1
-            while let first = range.first, isBlank(text[first]) { range.removeFirst() }
-            while let last = range.last, isBlank(text[last]) { range.removeLast() }
+            while let first = range.first, TraceStateSyntax.isBlank(text[first]) { range.removeFirst() }
+            while let last = range.last, TraceStateSyntax.isBlank(text[last]) { range.removeLast() }
             if range.isEmpty { continue }
             guard let equals = range.first(where: { text[$0] == UInt8(ascii: "=") }) else { return nil }
             let valueRange = (equals + 1)..<range.upperBound
-            guard TraceState.isKey(text, range.lowerBound..<equals), TraceState.isValue(text, valueRange),
-                members.count < TraceState.maximumMembers
+            guard TraceStateSyntax.isKey(text, range.lowerBound..<equals), TraceStateSyntax.isValue(text, valueRange),
+                members.count < TraceStateSyntax.maximumMembers
             else { return nil }
             let key = OTTLProgram.array(text.extracting(range.lowerBound..<equals))
             guard !members.contains(where: { $0.key == key }) else { return nil }
@@ -155,6 +155,4 @@ enum OTTLTraceState {
         }
         return members
     }
-
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 }

@@ -2,7 +2,7 @@ import OTLP
 import TestSupport
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 /// Random trees, as a parser would make them.
 struct OTTLTreeGenerator {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 @Suite("OTTL: grammar") struct OTTLGrammarTests {
     @Test("or binds loosest, then and, then not, then comparison")

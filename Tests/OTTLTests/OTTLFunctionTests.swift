@@ -1,7 +1,7 @@
 import OTLP
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 @Suite("OTTL: functions of values and texts") struct OTTLFunctionTests {
     static let span = OTTLTestSpan(

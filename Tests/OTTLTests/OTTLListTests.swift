@@ -1,7 +1,7 @@
 import OTLP
 import Testing
 
-@testable import Sampling
+@testable import OTTL
 
 @Suite("OTTL: lists of conditions and error modes") struct OTTLListTests {
     private func outcome(

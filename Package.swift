@@ -143,7 +143,7 @@ let package = Package(
         .testTarget(
             name: "SamplingTests", dependencies: ["TestSupport", "Sampling", "OTTL", "NativeCore", "OTLP", "ConfigTree"],
             swiftSettings: houseTests),
-        .testTarget(name: "DeliveryTests", dependencies: ["TestSupport", "Delivery", "OTLP", "Telemetry"], swiftSettings: houseTests),
+        .testTarget(name: "DeliveryTests", dependencies: ["TestSupport", "Delivery", "NativeCore", "OTLP", "Telemetry"], swiftSettings: houseTests),
         .testTarget(name: "ClusterTests", dependencies: ["TestSupport", "Cluster", "OTLP"], swiftSettings: houseTests),
         // a simulated cluster, and thousands of its schedules: swift run -c release simulate
         .target(

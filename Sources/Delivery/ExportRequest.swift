@@ -10,8 +10,8 @@ package enum Coding: Sendable, Equatable, CaseIterable {
 
 /// One export request: immutable bytes that all destinations share.
 ///
-/// Every destination's queue holds a reference; the bytes live until the last one is done. The
-/// gzip form is made once, by the first destination that wants it.
+/// Every destination's queue holds a reference; the bytes live until the last one is done. A coded form is made once, by the
+/// first destination that wants it, and shared like the message (`ExportRequest+Forms`).
 package final class ExportRequest: Sendable {
     /// `ExportTraceServiceRequest`, uncompressed protobuf.
     package let identity: [UInt8]
@@ -24,13 +24,16 @@ package final class ExportRequest: Sendable {
     /// When it was assembled, in nanoseconds.
     package let createdAt: Int64
 
-    private let gzip = Mutex<[UInt8]?>(nil)
+    /// Coded forms and who holds the request. Locked for a few instructions at a time, never while bytes are coded.
+    let shared = Mutex(Shared())
 
     /// Wraps an assembled message.
+    ///
+    /// A message whose array has much more room than it needs is copied, so that a queue holds what it counts.
     package init(
         identity: [UInt8], spanCount: Int, traceCount: Int, sequence: UInt64, createdAt: Int64
     ) {
-        self.identity = identity
+        self.identity = Self.exact(identity)
         self.spanCount = spanCount
         self.traceCount = traceCount
         self.sequence = sequence
@@ -44,26 +47,37 @@ package final class ExportRequest: Sendable {
             sequence: sequence, createdAt: createdAt)
     }
 
-    /// The bytes in the given coding; they share storage with this object.
-    ///
-    /// - Parameter compress: called at most once per request, for the first use of gzip. It runs
-    ///   under the request's lock: a second destination that wants the same form waits for it
-    ///   rather than compressing again, which would take as long.
-    package func encoded(_ coding: Coding, using compress: (Span<UInt8>) -> [UInt8]) -> [UInt8] {
-        switch coding {
-        case .identity:
-            return identity
-        case .gzip:
-            return gzip.withLock { form in
-                if let form { return form }
-                let bytes = identity
-                let made = compress(bytes.span)
-                form = made
-                return made
-            }
+    /// Bytes that the allocator holds for the message and its coded form.
+    package var heldBytes: Int { shared.withLock { heldBytes($0) } }
+
+    /// A queue holds this request from now on, and is charged for it.
+    func hold(by charge: QueueCharge) {
+        shared.withLock { shared in
+            shared.holders.append(charge)
+            charge.add(heldBytes(shared))
         }
     }
 
-    /// Bytes of the gzip form, or 0 while nobody has asked for it.
-    package var gzipBytes: Int { gzip.withLock { $0?.count ?? 0 } }
+    /// A queue has done with this request.
+    func release(by charge: QueueCharge) {
+        shared.withLock { shared in
+            guard let index = shared.holders.firstIndex(where: { $0 === charge }) else { return }
+            shared.holders.remove(at: index)
+            charge.add(-heldBytes(shared))
+        }
+    }
+
+    private func heldBytes(_ shared: Shared) -> Int { allocatedBytes(of: identity) + shared.formBytes }
+
+    /// The allocator's size classes are up to a quarter apart (jemalloc), so an exact array has that much room at most.
+    private static func exact(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.capacity > bytes.count + bytes.count / 4 + 4096 else { return bytes }
+        var copy: [UInt8] = []
+        copy.reserveCapacity(bytes.count)
+        copy.append(contentsOf: bytes)
+        return copy
+    }
 }
+
+/// Bytes that the allocator holds for an array: its room and its header. An empty one holds none.
+func allocatedBytes(of array: [UInt8]) -> Int { array.capacity == 0 ? 0 : array.capacity + 32 }

@@ -24,12 +24,16 @@ package struct QueueSettings: Sendable, Equatable {
     package var overflowTimeout: Int64
     /// Bytes (uncompressed) that the overflow may hold.
     package var overflowBytes: Int
+    /// Bytes of memory that the queue may hold, coded forms and the overflow included: its share of the node's memory, a
+    /// bound beside `queueSize`. The overflow has a quarter of it at most. One request is held however large it is.
+    package var maximumBytes: Int
 
     /// 1000 requests, 10 consumers; overflow 5 s and 32 MiB.
     package init(
         enabled: Bool = true, numConsumers: Int = 10, queueSize: Int = 1000,
         sizer: Sizer = .requests, blockOnOverflow: Bool = false,
-        overflowTimeout: Int64 = 5_000_000_000, overflowBytes: Int = 33_554_432
+        overflowTimeout: Int64 = 5_000_000_000, overflowBytes: Int = 33_554_432,
+        maximumBytes: Int = .max
     ) {
         self.enabled = enabled
         self.numConsumers = numConsumers
@@ -38,12 +42,12 @@ package struct QueueSettings: Sendable, Equatable {
         self.blockOnOverflow = blockOnOverflow
         self.overflowTimeout = overflowTimeout
         self.overflowBytes = overflowBytes
+        self.maximumBytes = maximumBytes
     }
 
-    /// Most bytes of uncompressed requests that a queue with these settings can hold, for the sum
-    /// of all bounds at start; nil when the sizer does not bound bytes (`items`). Destinations
-    /// share the bytes of a request that they both hold, but need not hold the same ones: sum
-    /// over destinations. The gzip form (about a quarter with real spans) comes on top.
+    /// Most bytes of uncompressed requests that `queueSize` and the overflow allow, whatever `maximumBytes` says; nil when the
+    /// sizer does not bound bytes (`items`). Destinations share the bytes of a request that they both hold, but need not hold
+    /// the same ones: sum over destinations.
     ///
     /// - Parameter maximumRequestBytes: of the batch settings.
     package func worstCaseBytes(maximumRequestBytes: Int) -> Int? {

@@ -27,6 +27,7 @@ extension RetryQueue {
                 events.append(.rejectedByPeer(spans: rejected))
             }
             usedCapacity -= flight.entry.cost
+            request.release(by: charge)
         case .permanent(let reason):
             noteAnswer(flight)
             events.append(lose(flight.entry, reason))
@@ -105,8 +106,10 @@ extension RetryQueue {
         for (batch, share) in [(halves.first, cost), (second, entry.cost - cost)] {
             let part = ExportRequest(
                 batch, sequence: whole.sequence, createdAt: whole.createdAt)
+            part.hold(by: charge)
             setAside(Entry(request: part, cost: share, notBefore: now, order: entry.order))
         }
+        whole.release(by: charge)
         return .split(spans: whole.spanCount)
     }
 
@@ -121,6 +124,7 @@ extension RetryQueue {
     /// Counts a request that is in no collection any more as lost.
     mutating func lose(_ entry: Entry, _ reason: LossReason) -> DeliveryEvent {
         usedCapacity -= entry.cost
+        entry.request.release(by: charge)
         lostByReason[reason.index] += entry.request.spanCount
         return .lost(spans: entry.request.spanCount, reason: reason)
     }

@@ -14,7 +14,9 @@ extension RetryQueue {
         var events: [DeliveryEvent] = []
         while let first = waiting.first, first.until <= now {
             waiting.removeFirst()
+            waitingBytes -= first.bytes
             waitingDepth.remove(first.request)
+            first.request.release(by: charge)
             lostByReason[LossReason.queueFull.index] += first.request.spanCount
             events.append(.lost(spans: first.request.spanCount, reason: .queueFull))
         }
@@ -62,9 +64,14 @@ extension RetryQueue {
     package mutating func abandonAll() -> [DeliveryEvent] {
         let spans = depth.spans
         let had = !isEmpty
+        for entry in ready { entry.request.release(by: charge) }
+        for entry in retries { entry.request.release(by: charge) }
+        for waiter in waiting { waiter.request.release(by: charge) }
+        for flight in flights { flight.entry.request.release(by: charge) }
         ready.removeAll()
         retries.removeAll()
         waiting.removeAll()
+        waitingBytes = 0
         flights.removeAll()
         queuedDepth = QueueDepth()
         waitingDepth = QueueDepth()

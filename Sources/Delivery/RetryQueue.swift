@@ -6,7 +6,8 @@ import DequeModule
 ///
 /// A request is in exactly one of four places: *waiting* in the overflow (first come, first
 /// served, for a bounded time), *ready* for its first attempt, set aside for a *retry*, or *in
-/// flight*. The last three take capacity (`queue_size`); the overflow has its own bound in bytes.
+/// flight*. The last three take capacity (`queue_size`); the overflow has its own bound in bytes. All four are charged to the
+/// queue's share of the memory (`QueueSettings.maximumBytes`, `QueueCharge`): what would go beyond is refused, `.queueFull`.
 ///
 /// There is one backoff for the destination. The first retryable failure opens the circuit:
 /// nothing is sent until the delay is over; then one probe is. Any answer to it, even a refusal
@@ -66,6 +67,8 @@ package struct RetryQueue: ~Copyable {
     struct Waiter {
         var request: ExportRequest
         var cost: Int
+        /// What it held of memory when it came.
+        var bytes: Int
         var until: Int64
     }
 
@@ -78,6 +81,11 @@ package struct RetryQueue: ~Copyable {
     /// Longest backoff while draining: a node that stops does not sit out half a minute.
     package static let drainMaximumInterval: Int64 = 1_000_000_000
 
+    /// What the requests that are here hold of memory.
+    package let charge: QueueCharge
+    /// What all but the overflow may hold of memory.
+    let placeBytes: Int
+
     let queue: QueueSettings
     let retry: RetrySettings
     let backoff: Backoff
@@ -87,6 +95,8 @@ package struct RetryQueue: ~Copyable {
     var ready = Deque<Entry>()
     var retries: [Entry] = []
     var waiting = Deque<Waiter>()
+    /// Sum of `Waiter.bytes`.
+    var waitingBytes = 0
     var flights: [Flight] = []
 
     var nextAttemptID: UInt64 = 1
@@ -120,13 +130,16 @@ package struct RetryQueue: ~Copyable {
     package init(queue: QueueSettings, retry: RetrySettings) {
         var queue = queue
         queue.numConsumers = max(1, queue.numConsumers)
-        queue.overflowBytes = max(0, queue.overflowBytes)
+        queue.maximumBytes = max(1, queue.maximumBytes)
+        queue.overflowBytes = min(max(0, queue.overflowBytes), queue.maximumBytes / 4)
         if !queue.enabled {
             queue.sizer = .requests
             queue.queueSize = queue.numConsumers
         }
         self.queue = queue
         self.retry = retry
+        charge = QueueCharge(limitBytes: queue.maximumBytes)
+        placeBytes = queue.maximumBytes == .max ? .max : queue.maximumBytes - queue.overflowBytes
         backoff = Backoff(retry)
         capacity = max(1, queue.queueSize)
     }
@@ -135,7 +148,21 @@ package struct RetryQueue: ~Copyable {
     package var depth: QueueDepth { queuedDepth + waitingDepth + inFlightDepth }
 
     /// Whether the next offered request would have to wait or be refused: time to hold decisions.
-    package var isFull: Bool { !waiting.isEmpty || usedCapacity >= capacity }
+    package var isFull: Bool { !waiting.isEmpty || usedCapacity >= capacity || placedBytes >= placeBytes }
+
+    /// How full it is, 0 to 1: of the capacity, or of the memory for requests with a place, whichever is more.
+    package var fill: Double {
+        min(1, max(Double(usedCapacity) / Double(capacity), Double(placedBytes) / Double(placeBytes)))
+    }
+
+    /// Memory of all that is not in the overflow, with the coded forms of what is.
+    private var placedBytes: Int { charge.bytes - waitingBytes }
+
+    /// Whether a request can have a place. The first always can: what is larger than the queue's share must go out, too.
+    private func hasPlace(cost: Int, bytes: Int) -> Bool {
+        guard usedCapacity + cost <= capacity else { return false }
+        return placedBytes + bytes <= placeBytes || usedCapacity == 0
+    }
 
     /// Whether nothing is left to do.
     package var isEmpty: Bool { depth.requests == 0 }
@@ -152,17 +179,23 @@ package struct RetryQueue: ~Copyable {
         if isClosed { return refuse(request, .shutdown) }
         let cost = cost(of: request)
         if cost > capacity { return refuse(request, .tooLarge) }
-        if waiting.isEmpty, usedCapacity + cost <= capacity {
+        let bytes = request.heldBytes
+        if waiting.isEmpty, hasPlace(cost: cost, bytes: bytes) {
+            request.hold(by: charge)
             enqueue(request, cost: cost)
             return .queued
         }
-        if waitingDepth.bytes + request.identity.count > queue.overflowBytes {
+        if waitingDepth.bytes + request.identity.count > queue.overflowBytes
+            || charge.bytes + bytes > queue.maximumBytes
+        {
             return refuse(request, .queueFull)
         }
+        request.hold(by: charge)
         let until =
             drainDeadline
             ?? (queue.blockOnOverflow ? .max : saturatingAdd(now, max(0, queue.overflowTimeout)))
-        waiting.append(Waiter(request: request, cost: cost, until: until))
+        waiting.append(Waiter(request: request, cost: cost, bytes: bytes, until: until))
+        waitingBytes += bytes
         waitingDepth.add(request)
         return .waiting(until: until)
     }
@@ -189,8 +222,9 @@ package struct RetryQueue: ~Copyable {
 
     /// Moves requests from the overflow into the queue while there is room for the oldest.
     mutating func admitWaiting() {
-        while let first = waiting.first, usedCapacity + first.cost <= capacity {
+        while let first = waiting.first, hasPlace(cost: first.cost, bytes: first.bytes) {
             waiting.removeFirst()
+            waitingBytes -= first.bytes
             waitingDepth.remove(first.request)
             enqueue(first.request, cost: first.cost)
         }

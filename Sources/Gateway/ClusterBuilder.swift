@@ -11,7 +11,8 @@ enum ClusterBuilder {
     ///   - policyHash: of the policies that the node starts with.
     ///   - memory: where their limits are.
     static func shared(
-        _ config: ClusterConfig, workers: Int, policyHash: UInt64, memory: NodePlanner.PolicyMemory, security: NodeSecurity
+        _ config: ClusterConfig, workers: Int, policyHash: UInt64, memory: NodePlanner.PolicyMemory, security: NodeSecurity,
+        encoders: EncoderPool
     ) -> ClusterShared {
         var generator = SystemRandomNumberGenerator()
         var plan = ClusterPlan(
@@ -21,6 +22,7 @@ enum ClusterBuilder {
         plan.tls = security.peerTLS
         plan.credentials = config.auth.flatMap { security.credentials[$0.id] }
         plan.compression = config.compression == .gzip ? .gzip : .identity
+        plan.encoders = encoders
         return ClusterShared(plan)
     }
 

@@ -13,8 +13,11 @@ struct DestinationBuilder: Sendable {
     let logger: Logger
     /// For exporters that write files; one thread.
     let filePool: NIOThreadPool
+    let encoders: EncoderPool
     let version: String
     let security: NodeSecurity
+    /// What each queue may hold of memory: of the exporters of traces, then of those of signals that are passed on.
+    let queueBytes: [Int]
 
     /// Opens what has to be open before the node starts: files. By number of the exporter.
     static func openFiles(_ exporters: [ExporterConfig]) throws(GatewayError) -> [Int: AppendFile] {
@@ -34,7 +37,8 @@ struct DestinationBuilder: Sendable {
     /// Makes a destination. On the loop of the worker that will be its home.
     func make(_ exporter: ExporterConfig, number: Int, home: Worker, file: AppendFile?) -> Destination {
         let loop = home.eventLoop
-        let queue = Self.queueSettings(of: exporter)
+        var queue = Self.queueSettings(of: exporter)
+        queue.maximumBytes = queueBytes[number]
         var retry = RetrySettings()
         let sender: any ExportSender
         switch exporter.kind {
@@ -46,8 +50,15 @@ struct DestinationBuilder: Sendable {
             guard let file else { preconditionFailure("files are opened before destinations are made") }
             sender = FileExportSender(file: file, eventLoop: loop, pool: filePool)
         case .debug(let config):
+            let verbosity: DebugVerbosity =
+                switch config.verbosity {
+                case .basic: .basic
+                case .normal: .normal
+                case .detailed: .detailed
+                }
             sender = DebugExportSender(
-                logger: logger, eventLoop: loop, isDetailed: config.verbosity == .detailed)
+                logger: logger, eventLoop: loop, encoders: encoders, verbosity: verbosity,
+                sampler: DebugSampler(initial: config.samplingInitial, thereafter: config.samplingThereafter))
         }
         return Destination(
             name: "\(exporter.id)", number: number, eventLoop: loop, queue: queue, retry: retry, sender: sender,
@@ -55,21 +66,24 @@ struct DestinationBuilder: Sendable {
     }
 
     /// Makes a destination of metrics or logs. On the loop of the worker that will be its home.
+    ///
+    /// - Parameter number: among those of metrics and logs.
     func make(
-        _ config: OTLPExporterConfig, id: ComponentID, signal: OTLPSignal, metrics: DestinationMetrics, home: Worker
+        _ config: OTLPExporterConfig, id: ComponentID, number: Int, signal: OTLPSignal, home: Worker
     ) -> Destination {
         var settings = clientSettings(config, id)
         settings.signal = signal
+        var queue = Self.queueSettings(config.queue)
+        queue.maximumBytes = queueBytes[plan.destinationNames.count + number]
         return Destination(
-            name: "\(id)", number: 0, eventLoop: home.eventLoop, queue: Self.queueSettings(config.queue),
-            retry: Self.retrySettings(config.retry),
-            sender: grpcSender(settings, home), metrics: metrics, cells: home.cells,
+            name: "\(id)", number: 0, eventLoop: home.eventLoop, queue: queue, retry: Self.retrySettings(config.retry),
+            sender: grpcSender(settings, home), metrics: plan.metrics.passThrough[number], cells: home.cells,
             logger: logger, carries: "requests of \(signal)")
     }
 
     private func grpcSender(_ settings: GRPCClientSettings, _ home: Worker) -> GRPCExportSender {
         let metrics = plan.metrics.security
-        return GRPCExportSender(settings: settings, eventLoop: home.eventLoop) { [cells = home.cells] failure in
+        return GRPCExportSender(settings: settings, eventLoop: home.eventLoop, encoders: encoders) { [cells = home.cells] failure in
             cells.add(failure.map { metrics.clientFailures[$0] } ?? metrics.clientHandshakes)
         }
     }

@@ -19,6 +19,7 @@ package final class Gateway: Sendable {
     private let logger: Logger
     private let group: MultiThreadedEventLoopGroup
     private let filePool: NIOThreadPool
+    private let encoders: EncoderPool
     private let security: NodeSecurity
     private let credentialReloads: Task<Void, Never>
     private let workers: [WorkerHandle]
@@ -36,7 +37,7 @@ package final class Gateway: Sendable {
 
     private init(
         config: GatewayConfig, plan: NodePlan, process: ProcessStatistics, logger: Logger,
-        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, security: NodeSecurity,
+        group: MultiThreadedEventLoopGroup, filePool: NIOThreadPool, encoders: EncoderPool, security: NodeSecurity,
         credentialReloads: Task<Void, Never>, workers: [WorkerHandle], listeners: [any Channel],
         admin: AdminServer?, healthCheck: AdminServer?, directory: PolicyDirectory, reloader: Reloader,
         watcher: Task<Void, Never>?, conditionErrors: ConditionErrorBook, cluster: ClusterNode?, status: GatewayStatus
@@ -47,6 +48,7 @@ package final class Gateway: Sendable {
         self.logger = logger
         self.group = group
         self.filePool = filePool
+        self.encoders = encoders
         self.security = security
         self.credentialReloads = credentialReloads
         self.workers = workers
@@ -76,7 +78,7 @@ package final class Gateway: Sendable {
     package var memoryUsedBytes: Int { plan.memory.usedBytes }
     package var memoryLimitBytes: Int { plan.memory.limitBytes }
     /// What each part may hold at most, beside the limit.
-    package var memoryBounds: MemoryBounds { MemoryBounds(plan, config.pipeline.exporters) }
+    package var memoryBounds: MemoryBounds { MemoryBounds(plan, config) }
     /// Where the series of `NodeSnapshot.metrics` stand.
     package var metrics: NodeMetrics { plan.metrics }
 
@@ -103,20 +105,23 @@ package final class Gateway: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: count)
         let filePool = NIOThreadPool(numberOfThreads: 1)
         filePool.start()
+        // As many as processors: while the loops have little to do, compression may use them all.
+        let encoders = EncoderPool(threads: System.coreCount)
         var listeners: [any Channel] = []
         var admin: AdminServer?
         var healthCheck: AdminServer?
         var cluster: ClusterNode?
         do {
             let builder = DestinationBuilder(
-                plan: plan, logger: logger, filePool: filePool, version: options.version, security: security)
+                plan: plan, logger: logger, filePool: filePool, encoders: encoders, version: options.version,
+                security: security, queueBytes: MemoryBounds(plan, config).shares.bytes)
             let workers = try await makeWorkers(group, plan, logger)
             try await connect(workers, config.pipeline.exporters, files, builder)
             try await PassThroughBuilder.connect(workers, config, builder)
             let shared = config.cluster.map { settings in
                 ClusterBuilder.shared(
                     settings, workers: count, policyHash: plan.policies.version.contentHash, memory: policyMemory,
-                    security: security)
+                    security: security, encoders: encoders)
             }
             var lanes: [LoopHandle<ClusterLane>] = []
             if let shared { lanes = try await ClusterBuilder.makeLanes(shared, workers) }
@@ -173,7 +178,7 @@ package final class Gateway: Sendable {
             }
             return Gateway(
                 config: config, plan: plan, process: process, logger: logger, group: group, filePool: filePool,
-                security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
+                encoders: encoders, security: security, credentialReloads: credentialReloads, workers: workers, listeners: listeners,
                 admin: admin, healthCheck: healthCheck, directory: directory, reloader: reloader, watcher: watcher,
                 conditionErrors: conditionErrors, cluster: cluster, status: status)
         } catch {
@@ -183,6 +188,7 @@ package final class Gateway: Sendable {
             await healthCheck?.shutdown()
             await cluster?.shutdown()
             try? await filePool.shutdownGracefully()
+            await encoders.shutdown()
             await security.shutdown()
             try? await group.shutdownGracefully()
             throw error as? GatewayError ?? GatewayError("\(error)")
@@ -269,6 +275,7 @@ package final class Gateway: Sendable {
         await security.shutdown()
         await cluster?.shutdown()
         try? await filePool.shutdownGracefully()
+        await encoders.shutdown()
         try? await group.shutdownGracefully()
         return ledger
     }

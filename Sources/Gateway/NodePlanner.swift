@@ -97,7 +97,7 @@ package enum NodePlanner {
             batch: batch, limits: listeners.map(\.limits), metrics: metrics,
             memory: MemoryBudget(
                 limitBytes: hard, softLimitBytes: soft,
-                fixedBytes: MemoryBounds.fixedParts(shard, batch, workers: workers).reduce(0) { $0 + ($1.bytes ?? 0) }),
+                fixedBytes: MemoryBounds.fixedParts(shard, batch, workers: workers).reduce(0) { $0 + $1.bytes }),
             destinationNames: pipeline.exporters.map { "\($0.id)" },
             security: security.plan(listeners.map(\.limits), maximumFileDescriptors: process.maxFDs))
         let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)

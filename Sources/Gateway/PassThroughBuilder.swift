@@ -24,10 +24,10 @@ enum PassThroughBuilder {
             for exporter in pipeline.exporters {
                 guard case .otlp(let settings) = exporter.kind else { continue }
                 let signal = pipeline.signal.otlp
-                let metrics = builder.plan.metrics.passThrough[number]
+                let place = number
                 let route = try await workers[workers.count - 1 - number % workers.count].run { parts in
                     let destination = builder.make(
-                        settings, id: exporter.id, signal: signal, metrics: metrics, home: parts.server.worker)
+                        settings, id: exporter.id, number: place, signal: signal, home: parts.server.worker)
                     parts.passThrough.append(destination)
                     return DestinationRoute(destination)
                 }

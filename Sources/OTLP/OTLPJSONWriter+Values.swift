@@ -35,7 +35,7 @@ extension OTLPJSONWriter {
         case bytes(Range<Int>)
     }
 
-    private static func readAnyValue(
+    static func readAnyValue(
         _ bytes: Span<UInt8>, _ message: Range<Int>, current: AnyValue
     ) throws(WalkError) -> AnyValue {
         var value = current
@@ -55,7 +55,7 @@ extension OTLPJSONWriter {
         return value
     }
 
-    private static func append(
+    static func append(
         _ value: AnyValue, _ bytes: Span<UInt8>, depth: Int, _ output: inout [UInt8]
     ) throws(WalkError) {
         guard depth <= MessageSchema.maximumDepth else {

@@ -116,11 +116,29 @@ def test_file_exporter_without_a_folder(gateway, tmp_path):
 
 
 def test_debug_exporter(gateway, rng):
-    with gateway({"debug": {"verbosity": "detailed"}}) as node, RawClient(node.port) as client:
+    exporters = {"debug": {"verbosity": "detailed"}, "debug/lines": {"verbosity": "normal"}}
+    with gateway(exporters) as node, RawClient(node.port) as client:
         client.must_export(spans.request(spans.trace(rng)))
         ledger = node.settle()
         assert ledger["destinations"]["debug"]["sent"] == 3
-        until(lambda: "child 1" in node.log(), 5, "the span in the log")
+        until(lambda: '"name":"child 1"' in node.log(), 5, "the span in the log")
+        until(lambda: re.search(r"child 1 [0-9a-f]{32} [0-9a-f]{16}( \S+=\S*)*", node.log()), 5, "its line")
+
+
+def test_debug_exporter_writes_a_sample(gateway, rng):
+    """The first message of a second, then none; all of them count as sent."""
+    exporters = {"debug": {"sampling_initial": 1, "sampling_thereafter": 0}}
+    changes = {"processors": {"batch": {"timeout": "1ms"}}}
+    with gateway(exporters, changes=changes) as node, RawClient(node.port) as client:
+        begin = time.monotonic()
+        for _ in range(20):
+            client.must_export(spans.request(spans.trace(rng)))
+            node.wait_for_ledger(lambda l: l["buffered"] == 0)
+        ledger = node.settle()
+        seconds = int(time.monotonic() - begin) + 2
+        assert ledger["destinations"]["debug"]["sent"] == 60
+        written = sum("Traces" in line and "bytes=" in line for line in node.log().splitlines())
+        assert 1 <= written <= seconds, node.log()
 
 
 def test_run_without_a_configuration(tmp_path, rng):

@@ -197,4 +197,38 @@ import Testing
         for destination in node.destinations { destination.close() }
         #expect(node.ledger.destinations[0].lost == 40 && node.ledger.difference == 0)
     }
+
+    /// One destination is dead: it holds its share and loses what goes beyond. The other gets everything, and decisions wait
+    /// for neither.
+    @Test func aDeadDestinationLosesBeyondItsShare() throws {
+        let share = 256 << 10
+        let node = Node(
+            try makePlan(destinations: ["dead", "good"]) { $0.batch.timeout = 0 },
+            queue: QueueSettings(numConsumers: 1, maximumBytes: share))
+        let count = 100
+        for round in 0..<UInt64(count) {
+            _ = node.accept(
+                Encode.request([Encode.span(trace(round), id: round + 1, milliseconds: 2000, filler: 10_000)]))
+            node.settle()
+            while !node.senders[1].attempts.isEmpty { node.senders[1].end(.delivered(rejectedSpans: 0), .ok) }
+            #expect(node.ledger.difference == 0)
+        }
+        let ledger = node.ledger
+        #expect(node.destinations[0].fullness.isFull && !node.destinations[1].fullness.isFull)
+        #expect(ledger.destinations[1].sent == count && ledger.destinations[1].lost == 0)
+        #expect(ledger.destinations[0].losses.map(\.reason) == [.queueFull])
+        #expect(ledger.destinations[0].queued > 10 && ledger.destinations[0].queued + ledger.destinations[0].lost == count)
+        let metrics = node.plan.metrics.destinations[0]
+        let held = node.worker.cells.value(of: metrics.queueBytes)
+        #expect(held <= share && held > share - 40_000)
+        #expect(node.worker.cells.value(of: metrics.queueLimitBytes) == share)
+        #expect(node.worker.cells.value(of: metrics.queueFill) > 900_000)
+        // A trace whose time has come is decided though one destination is full.
+        _ = node.accept(Encode.request([Encode.span(trace(1000), id: 1, milliseconds: 2000)]))
+        let deadline = NIODeadline.now() + .seconds(5)
+        while node.worker.pendingTraces > 0 && NIODeadline.now() < deadline { _ = node.worker.decide(budget: .max) }
+        #expect(node.worker.pendingTraces == 0 && node.worker.heldSince == nil)
+        for destination in node.destinations { destination.close() }
+        #expect(node.ledger.difference == 0 && node.worker.cells.value(of: metrics.queueBytes) == 0)
+    }
 }

@@ -27,6 +27,7 @@ import Testing
         let parts: NIOLoopBound<Parts>
         let listener: any Channel
         let plan: NodePlan
+        let encoders = EncoderPool(threads: 2)
 
         init(_ change: (inout NodePlan) -> Void = { _ in }) async throws {
             group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
@@ -70,9 +71,9 @@ import Testing
         }
 
         func sender(_ settings: GRPCClientSettings) async throws -> NIOLoopBound<GRPCExportSender> {
-            let loop = clientLoop
+            let (loop, encoders) = (clientLoop, encoders)
             return try await loop.submit {
-                NIOLoopBound(GRPCExportSender(settings: settings, eventLoop: loop), eventLoop: loop)
+                NIOLoopBound(GRPCExportSender(settings: settings, eventLoop: loop, encoders: encoders), eventLoop: loop)
             }.get()
         }
 
@@ -98,6 +99,7 @@ import Testing
             try? await listener.close()
             try await onServer { $0.closeAll() }
             try await group.shutdownGracefully()
+            await encoders.shutdown()
         }
     }
 

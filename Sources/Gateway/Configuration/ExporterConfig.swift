@@ -126,6 +126,9 @@ extension FileExporterConfig {
         if path.isEmpty { reader.error("`path` is missing; write for example `path: ./traces.jsonl`", key: "path") }
         append = reader.bool("append", default: false)
         flushInterval = reader.duration("flush_interval", default: flushInterval, in: 0...(.max))
+        if reader.has("flush_interval") {
+            reader.warning("every request is written at once, so the key has no effect; leave it out", key: "flush_interval")
+        }
         if reader.oneOf("format", default: Format.json) == .proto {
             reader.error("`proto` is not in Tailgate yet; `json` is", key: "format")
         }

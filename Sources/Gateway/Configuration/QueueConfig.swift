@@ -17,6 +17,10 @@ package struct QueueConfig: Sendable, Equatable {
     package var sizer = QueueSizer.requests
     /// True: whoever offers to a full queue waits without limit.
     package var blockOnOverflow = false
+    /// Bytes of memory that it may hold, coded forms included (`max_bytes`). Nil: its share of the memory limit (`QueueShares`).
+    package var maximumBytes: Int?
+    /// Whether `queue_size` was written.
+    package var hasOwnSize = false
 
     /// Every value at its default.
     package init() {}
@@ -42,9 +46,13 @@ extension QueueConfig {
     init?(_ reader: inout ConfigReader) {
         let enabled = reader.bool("enabled", default: true)
         numConsumers = reader.integer("num_consumers", default: numConsumers, in: 1...(.max))
+        hasOwnSize = reader.has("queue_size")
         queueSize = reader.integer("queue_size", default: queueSize, in: 1...(.max))
         sizer = reader.oneOf("sizer", default: sizer)
         blockOnOverflow = reader.bool("block_on_overflow", default: false)
+        if reader.has("max_bytes") {
+            maximumBytes = reader.byteCount("max_bytes", default: 64 << 20, in: 1 << 20...1 << 40)
+        }
         if reader.bool("wait_for_result", default: false) {
             reader.error(
                 "`wait_for_result: true` is not in Tailgate: a client's OK says that its spans are held, not that they were sent",

@@ -27,6 +27,9 @@ package struct DestinationMetrics: Sendable {
     package let duration: HistogramID
     package let exportedBytes: CounterID
     package let queueBytes: GaugeID
+    package let queueLimitBytes: GaugeID
+    /// Unit: millionths.
+    package let queueFill: GaugeID
     package let circuitOpen: GaugeID
 
     package init(
@@ -46,6 +49,8 @@ package struct DestinationMetrics: Sendable {
         duration = try catalog.histogram(List.exportDuration, name)
         exportedBytes = try catalog.counter(List.exportedBytes, name)
         queueBytes = try catalog.gauge(List.exportQueueBytes, name)
+        queueLimitBytes = try catalog.gauge(List.exportQueueLimitBytes, name)
+        queueFill = try catalog.gauge(List.exporterQueueFill, name, "traces")
         circuitOpen = try catalog.gauge(List.exportCircuitOpen, name)
     }
 }
@@ -80,6 +85,8 @@ extension DestinationMetrics {
         duration = try catalog.histogram(List.exportDuration, label)
         exportedBytes = try catalog.counter(List.exportedBytes, label)
         queueBytes = try catalog.gauge(List.exportQueueBytes, label)
+        queueLimitBytes = try catalog.gauge(List.exportQueueLimitBytes, label)
+        queueFill = try catalog.gauge(List.exporterQueueFill, name, signal)
         circuitOpen = try catalog.gauge(List.exportCircuitOpen, label)
     }
 }

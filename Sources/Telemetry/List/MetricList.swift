@@ -274,7 +274,13 @@ extension MetricList {
         help: "Bytes of requests that a destination has taken, before compression.")
     static let exportQueueBytes = MetricFamily(
         "tailgate_export_queue_bytes", .gauge, unit: "bytes", labels: ["destination"],
-        help: "Bytes held for a destination, retries included.")
+        help: "Bytes of memory held for a destination, retries and compressed forms included.")
+    static let exportQueueLimitBytes = MetricFamily(
+        "tailgate_export_queue_limit_bytes", .gauge, unit: "bytes", labels: ["destination"],
+        help: "Bytes of memory that may be held for a destination: its share of the memory limit, or `sending_queue.max_bytes`.")
+    static let exporterQueueFill = MetricFamily(
+        "tailgate_exporter_queue_fill_ratio", .gauge, decimalPlaces: 6, labels: ["exporter", "data_type"],
+        help: "Fill of the queue, 0 to 1: of `queue_size` or of the bytes of memory that it may hold, whichever is more.")
     static let exportCircuitOpen = MetricFamily(
         "tailgate_export_circuit_open", .gauge, labels: ["destination"],
         help: "1 while a destination is left alone after failures, else 0.")

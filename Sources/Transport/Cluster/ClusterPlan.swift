@@ -20,6 +20,8 @@ package struct ClusterPlan: Sendable {
     /// What is shown to peers; nil: nothing.
     package var credentials: RequestCredentials?
     package var compression = Coding.identity
+    /// Where spans for peers are compressed; nil: on the loops.
+    package var encoders: EncoderPool?
     /// The hash of the policies that the node starts with.
     package var policyHash: UInt64
     /// Where the limits are whose rates the cluster shares (`scope: cluster`): of the policies, then of the shadow policies.

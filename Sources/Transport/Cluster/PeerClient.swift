@@ -136,12 +136,40 @@ final class PeerClients {
             eventLoop.assumeIsolated().execute { done(.notSent) }
             return
         }
-        let generation = peer.generation
         let deadline = now + timeout
+        guard case .forward = method, plan.compression == .gzip else {
+            send(peer, address, method, EncodedForm(coding: .identity, bytes: message), deadline, done)
+            return
+        }
+        guard let encoders = plan.encoders, message.count > EncoderPool.inPlaceBytes else {
+            send(peer, address, method, packed(message), deadline, done)
+            return
+        }
+        let generation = peer.generation
+        encoders.encode(message, on: eventLoop) { [weak self, weak peer] form in
+            guard let self, let peer, peer.generation == generation else { return }
+            self.send(peer, address, method, form, deadline, done)
+        }
+    }
+
+    /// Compresses a small message, where that makes it smaller.
+    private func packed(_ message: [UInt8]) -> EncodedForm {
+        if deflater == nil { deflater = Deflater() }
+        guard let packed = deflater?.gzip(message.span), packed.count < message.count else {
+            return EncodedForm(coding: .identity, bytes: message)
+        }
+        return EncodedForm(coding: .gzip, bytes: packed)
+    }
+
+    private func send(
+        _ peer: Peer, _ address: String, _ method: PeerMethod, _ form: EncodedForm, _ deadline: Int64,
+        _ done: @escaping (PeerAnswer) -> Void
+    ) {
+        let generation = peer.generation
         let channel = peer.channel(for: method)
         func send() -> Bool {
             guard let connection = channel.ready else { return false }
-            return start(connection, peer, address, method, message, timeout: max(1, deadline - now)) { [weak peer] answer in
+            return start(connection, peer, address, method, form, timeout: max(1, deadline - now)) { [weak peer] answer in
                 if peer?.generation == generation { done(.answered(answer)) }
             }
         }
@@ -153,19 +181,14 @@ final class PeerClients {
     }
 
     private func start(
-        _ connection: GRPCClientConnection, _ peer: Peer, _ address: String, _ method: PeerMethod, _ message: [UInt8],
+        _ connection: GRPCClientConnection, _ peer: Peer, _ address: String, _ method: PeerMethod, _ form: EncodedForm,
         timeout: Int64, _ done: @escaping (GRPCAnswer) -> Void
     ) -> Bool {
-        var coding = Coding.identity
-        var body = message
-        if case .forward = method, plan.compression == .gzip {
-            if deflater == nil { deflater = Deflater() }
-            if let packed = deflater?.gzip(message.span), packed.count < message.count { (coding, body) = (.gzip, packed) }
-        }
         var head: [UInt8] = []
-        GRPCFraming.appendPrefix(length: body.count, isCompressed: coding == .gzip, to: &head)
+        GRPCFraming.appendPrefix(length: form.bytes.count, isCompressed: form.coding == .gzip, to: &head)
         return connection.call(
-            headers: headers(peer, address, method, coding), head: head, body: body, timeout: timeout, readsPayload: true, done)
+            headers: headers(peer, address, method, form.coding), head: head, body: form.bytes, timeout: timeout,
+            readsPayload: true, done)
     }
 
     private func headers(_ peer: Peer, _ address: String, _ method: PeerMethod, _ coding: Coding) -> HTTP2Headers {

@@ -26,6 +26,7 @@ package final class Destination {
     private var drained: EventLoopPromise<Void>?
     private var lastFailureLog: Int64 = .min
     private var lastRemarkLog: Int64 = .min
+    private var lastFullLog: Int64 = .min
     private var failuresSinceLog = 0
     private var isFailing = false
     private var lastLossLog: [LossReason: Int64] = [:]
@@ -59,7 +60,7 @@ package final class Destination {
         switch queue.offer(request, now: now) {
         case .queued: break
         case .waiting:
-            if !fullness.isFull { logger.warning("queue is full", metadata: ["exporter": "\(name)"]) }
+            if !fullness.isFull { logFullness(now) }
         case .refused(let reason):
             cells.add(metrics.enqueueFailedSpans, request.spanCount)
             logLoss(request.spanCount, reason)
@@ -163,6 +164,22 @@ package final class Destination {
         logger.warning("partial success", metadata: ["exporter": "\(name)", "message": "\(result.message)"])
     }
 
+    /// The queue is full; what comes now waits a little, and is lost then. One log line in ten seconds.
+    private func logFullness(_ now: Int64) {
+        if lastFullLog != .min && now - lastFullLog < 10_000_000_000 { return }
+        lastFullLog = now
+        logger.warning("queue is full", metadata: ["exporter": "\(name)", "queue": "\(fillText)"])
+    }
+
+    /// How full the queue is, in its own unit and in memory.
+    private var fillText: String {
+        var text = "\(queue.usedCapacity) of \(queue.capacity) \(queueSettings.sizer.rawValue)"
+        if queueSettings.maximumBytes != .max {
+            text += ", \(queue.charge.bytes >> 20) of \(queueSettings.maximumBytes >> 20) MiB"
+        }
+        return text
+    }
+
     /// Losses are loud, but an outage must not fill the disk: one line per reason in ten seconds, with all since the last.
     private func logLoss(_ spans: Int, _ reason: LossReason) {
         let now = now
@@ -170,9 +187,9 @@ package final class Destination {
         if let last = lastLossLog[reason], now - last < 10_000_000_000 { return }
         lastLossLog[reason] = now
         let total = unloggedLosses.removeValue(forKey: reason) ?? 0
-        logger.error(
-            "\(carries) lost",
-            metadata: ["exporter": "\(name)", "spans": "\(total)", "reason": "\(reason.rawValue)"])
+        var metadata: Logger.Metadata = ["exporter": "\(name)", "spans": "\(total)", "reason": "\(reason.rawValue)"]
+        if reason == .queueFull { metadata["queue"] = "\(fillText)" }
+        logger.error("\(carries) lost", metadata: metadata)
     }
 
     // MARK: shutdown
@@ -216,11 +233,12 @@ package final class Destination {
 
     /// Enters the gauges alone: for what is in no ledger.
     package func fillGauges() {
-        let depth = queue.depth
         cells.set(metrics.queueSize, queue.usedCapacity)
         cells.set(metrics.queueCapacity, queueSettings.queueSize)
         cells.set(metrics.inFlightRequests, queue.inFlightDepth.requests)
-        cells.set(metrics.queueBytes, depth.bytes)
+        cells.set(metrics.queueBytes, queue.charge.bytes)
+        cells.set(metrics.queueLimitBytes, queueSettings.maximumBytes)
+        cells.set(metrics.queueFill, Int(queue.fill * 1e6))
         cells.set(metrics.circuitOpen, queue.circuit == .closed ? 0 : 1)
         cells.set(metrics.sentSpans, total: queue.sentSpans)
     }

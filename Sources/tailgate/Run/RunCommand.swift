@@ -110,9 +110,9 @@ struct RunCommand: AsyncParsableCommand {
         logger.info("tailgate is ready", metadata: metadata)
         let bounds = gateway.memoryBounds
         logger.info(
-            "memory at most, within the limit",
-            metadata: ["parts": "\(bounds.summary)", "left_for_spans": "\(bounds.roomBytes >> 20) MiB"])
-        if let warning = bounds.warning { logger.warning("\(warning)") }
+            "memory is divided",
+            metadata: ["refused_from": "\(bounds.softLimitBytes >> 20) MiB", "parts": "\(bounds.summary)"])
+        for warning in bounds.warnings { logger.warning("\(warning)") }
     }
 
     private func report(_ ledger: Ledger, _ logger: Logger) {

@@ -68,6 +68,7 @@ let fullConfiguration = """
           queue_size: 64000000
           sizer: bytes
           block_on_overflow: true
+          max_bytes: 48MiB
         retry_on_failure:
           initial_interval: 1s
           max_interval: 10s
@@ -164,6 +165,7 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(
             problems.all.map(\.keyPath) == [
                 "processors.tail_sampling/shop.num_traces", "processors.tail_sampling/shop.expected_new_traces_per_sec",
+                "exporters.file/copy.flush_interval",
                 // An address that other machines reach, without `admin: {auth: ...}`.
                 "service.telemetry.metrics",
             ])
@@ -239,6 +241,7 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(plain.queue?.queueSize == 64_000_000)
         #expect(plain.queue?.sizer == .bytes)
         #expect(plain.queue?.blockOnOverflow == true)
+        #expect(plain.queue?.maximumBytes == 48 << 20 && plain.queue?.hasOwnSize == true)
         #expect(plain.retry?.initialInterval == 1_000_000_000)
         #expect(plain.retry?.maxInterval == 10_000_000_000)
         #expect(plain.retry?.multiplier == 2)
@@ -263,7 +266,7 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(tempo.queue == QueueConfig())
         #expect(tempo.retry == RetryConfig())
         #expect(tempo.retry?.maxElapsedTime == 300_000_000_000)
-        #expect(tempo.queue?.queueSize == 1000)
+        #expect(tempo.queue?.queueSize == 1000 && tempo.queue?.maximumBytes == nil)
 
         #expect(try otlp(4).client.endpoint == .unix("/run/otlp.sock"))
         guard case .file(let file) = config.pipeline.exporters[5].kind else { throw Missing() }

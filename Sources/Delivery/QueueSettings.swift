@@ -20,6 +20,9 @@ package struct QueueSettings: Sendable, Equatable {
     package var sizer: Sizer
     /// True: a request in the overflow waits for room without a time limit.
     package var blockOnOverflow: Bool
+    /// True: a full queue loses its oldest requests for a new one, instead of the new one. What is being sent is not lost; only
+    /// what finds no place beside that waits in the overflow.
+    package var dropsOldest: Bool
     /// Nanoseconds that a request may wait in the overflow before it is lost.
     package var overflowTimeout: Int64
     /// Bytes (uncompressed) that the overflow may hold.
@@ -31,7 +34,7 @@ package struct QueueSettings: Sendable, Equatable {
     /// 1000 requests, 10 consumers; overflow 5 s and 32 MiB.
     package init(
         enabled: Bool = true, numConsumers: Int = 10, queueSize: Int = 1000,
-        sizer: Sizer = .requests, blockOnOverflow: Bool = false,
+        sizer: Sizer = .requests, blockOnOverflow: Bool = false, dropsOldest: Bool = false,
         overflowTimeout: Int64 = 5_000_000_000, overflowBytes: Int = 33_554_432,
         maximumBytes: Int = .max
     ) {
@@ -40,6 +43,7 @@ package struct QueueSettings: Sendable, Equatable {
         self.queueSize = queueSize
         self.sizer = sizer
         self.blockOnOverflow = blockOnOverflow
+        self.dropsOldest = dropsOldest
         self.overflowTimeout = overflowTimeout
         self.overflowBytes = overflowBytes
         self.maximumBytes = maximumBytes

@@ -170,16 +170,17 @@ package struct RetryQueue: ~Copyable {
     /// Spans lost for a reason.
     package func lostSpans(_ reason: LossReason) -> Int { lostByReason[reason.index] }
 
-    /// Takes a request, lets it wait, or refuses it. Refused spans are counted as lost here; the
-    /// caller reports them.
+    /// Takes a request, lets it wait, or refuses it. Refused spans are counted as lost here, and so are those of older
+    /// requests that make room for it (`dropsOldest`); the caller reports them, as `lostSpans` counts them.
     ///
-    /// - Complexity: O(1).
+    /// - Complexity: O(1), and O(requests lost).
     package mutating func offer(_ request: ExportRequest, now: Int64) -> Offer {
         offeredSpans += request.spanCount
         if isClosed { return refuse(request, .shutdown) }
         let cost = cost(of: request)
         if cost > capacity { return refuse(request, .tooLarge) }
         let bytes = request.heldBytes
+        if queue.dropsOldest, waiting.isEmpty { makeRoom(cost: cost, bytes: bytes) }
         if waiting.isEmpty, hasPlace(cost: cost, bytes: bytes) {
             request.hold(by: charge)
             enqueue(request, cost: cost)
@@ -198,6 +199,25 @@ package struct RetryQueue: ~Copyable {
         waitingBytes += bytes
         waitingDepth.add(request)
         return .waiting(until: until)
+    }
+
+    /// Loses the oldest requests that are not being sent until there is a place, if that can make one. Nothing waits.
+    private mutating func makeRoom(cost: Int, bytes: Int) {
+        let flying = flights.reduce(into: (cost: 0, bytes: 0)) { sum, flight in
+            sum.cost += flight.entry.cost
+            sum.bytes += flight.entry.request.heldBytes
+        }
+        guard flying.cost + cost <= capacity, flying.bytes + bytes <= placeBytes || flights.isEmpty else { return }
+        while !hasPlace(cost: cost, bytes: bytes), let oldest = takeOldest() {
+            queuedDepth.remove(oldest.request)
+            _ = lose(oldest, .queueFull)
+        }
+    }
+
+    /// Of those that are ready or set aside for a retry, which both are in the order of offers.
+    private mutating func takeOldest() -> Entry? {
+        guard let retry = retries.first, retry.order <= ready.first?.order ?? .max else { return ready.popFirst() }
+        return retries.removeFirst()
     }
 
     private mutating func refuse(_ request: ExportRequest, _ reason: LossReason) -> Offer {

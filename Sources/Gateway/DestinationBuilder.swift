@@ -131,6 +131,7 @@ struct DestinationBuilder: Sendable {
         settings.numConsumers = config.numConsumers
         settings.queueSize = config.queueSize
         settings.blockOnOverflow = config.blockOnOverflow
+        settings.dropsOldest = config.dropsOldest
         settings.sizer =
             switch config.sizer {
             case .requests: .requests

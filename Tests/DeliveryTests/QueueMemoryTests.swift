@@ -64,6 +64,50 @@ import Testing
         #expect(isEmpty && held == 0)
     }
 
+    /// With `drop_oldest` the newest are kept; what is being sent stays.
+    @Test(arguments: [QueueSettings.Sizer.requests, .bytes]) func theOldestCanGoInstead(sizer: QueueSettings.Sizer) {
+        let share = 20 * Self.size
+        var queue = Harness(
+            QueueSettings(
+                numConsumers: 2, queueSize: sizer == .requests ? 12 : 15 * Self.size, sizer: sizer, dropsOldest: true,
+                maximumBytes: share))
+        var attempts: [RetryQueue.Attempt] = []
+        for number in 0..<40 {
+            let offer = queue.offer(Self.request(number))
+            #expect(offer == .queued)
+            if number == 3 {
+                attempts = queue.sendAll()
+                // One of the oldest is set aside for a retry: it is still the oldest.
+                _ = queue.complete(attempts[1], .retry(after: nil))
+            }
+            let (held, balances) = (queue.queue.charge.bytes, queue.balances)
+            #expect(held <= share && balances)
+        }
+        let (lost, waiting, depth) = (queue.lost(.queueFull), queue.queue.waitingDepth.requests, queue.depth.requests)
+        #expect(lost == 40 - depth && waiting == 0 && (sizer == .requests ? depth == 12 : depth >= 14))
+        var sent = [attempts[0].request.sequence]
+        _ = queue.complete(attempts[0], .delivered(rejectedSpans: 0))
+        queue.now = 10 * second
+        while true {
+            let next = queue.sendAll()
+            if next.isEmpty { break }
+            sent += next.map(\.request.sequence)
+            for attempt in next { _ = queue.complete(attempt, .delivered(rejectedSpans: 0)) }
+        }
+        #expect(sent == [0] + (UInt64(41 - depth)..<40))
+    }
+
+    /// A request that finds no place beside what is being sent costs no older one its place.
+    @Test func nothingIsDroppedInVain() {
+        var queue = Harness(QueueSettings(numConsumers: 1, dropsOldest: true, maximumBytes: 4 * Self.size))
+        _ = queue.offer(Self.request(0))
+        _ = queue.sendAll()
+        for number in 1..<3 { _ = queue.offer(Self.request(number)) }
+        let offer = queue.offer(makeRequest(filler: 30_000))
+        let (lost, depth) = (queue.lost(.queueFull), queue.depth.requests)
+        #expect(offer == .refused(.queueFull) && lost == 1 && depth == 3)
+    }
+
     /// What the allocator holds for a queue of assembled requests with their coded forms is what the queue counts, and that
     /// is hardly more than the bytes themselves.
     @Test func theAllocatorHoldsWhatTheQueueCounts() throws {
@@ -98,15 +142,19 @@ import Testing
         }
         // Arenas and tables have grown to their size.
         fill(4, 0)
-        let before = try #require(AllocatorStatistics.current()).allocatedBytes
-        let (chargedBefore, bytesBefore) = (queue.charge.bytes, bytes)
-        fill(48, 1)
-        let grown = try #require(AllocatorStatistics.current()).allocatedBytes - before
-        let charged = queue.charge.bytes - chargedBefore
-        let held = bytes - bytesBefore
-        #expect(Double(charged) < 1.2 * Double(held), "\(charged) for \(held)")
-        // Other tests run beside this one.
-        #expect(abs(grown - charged) < charged / 8, "\(grown) allocated, \(charged) charged")
+        var differences: [Double] = []
+        // Other tests run beside this one: one quiet round in a few is enough. What is wrong by design is so in all of them.
+        for round in 1...6 {
+            let before = try #require(AllocatorStatistics.current()).allocatedBytes
+            let (chargedBefore, bytesBefore) = (queue.charge.bytes, bytes)
+            fill(16, Int64(round))
+            let grown = try #require(AllocatorStatistics.current()).allocatedBytes - before
+            let charged = queue.charge.bytes - chargedBefore
+            #expect(Double(charged) < 1.2 * Double(bytes - bytesBefore), "\(charged) for \(bytes - bytesBefore)")
+            differences.append(abs(Double(grown) / Double(charged) - 1))
+            if differences.contains(where: { $0 < 0.1 }) { break }
+        }
+        #expect(differences.contains { $0 < 0.1 }, "allocated and charged differ by \(differences)")
         _ = queue.abandonAll()
     }
 }

@@ -22,7 +22,7 @@ import Testing
         var queue = RetryQueue(
             queue: QueueSettings(
                 numConsumers: consumers, queueSize: capacity, sizer: sizer,
-                overflowBytes: 3000, maximumBytes: share),
+                dropsOldest: seed % 5 == 0, overflowBytes: 3000, maximumBytes: share),
             retry: RetrySettings(
                 enabled: seed % 10 != 0, initialInterval: second,
                 maxElapsedTime: seed % 3 == 0 ? 0 : 20 * second))
@@ -49,8 +49,11 @@ import Testing
                 let request = makeRequest(spans: Int.random(in: 1...8, using: &random))
                 offered += request.spanCount
                 let full = queue.isFull
-                switch queue.offer(request, now: now) {
-                case .queued: #expect(!full)
+                let lost = queue.lostSpans(.queueFull)
+                let offer = queue.offer(request, now: now)
+                if offer == .queued { settled += queue.lostSpans(.queueFull) - lost }
+                switch offer {
+                case .queued: #expect(!full || seed % 5 == 0)
                 case .waiting(let until): #expect(until >= now)
                 case .refused: settled += request.spanCount
                 }

@@ -114,6 +114,11 @@ def test_one_dead_destination_starves_nobody(gateway, backend, rng):
         assert metrics.value("tailgate_exporter_queue_fill_ratio", exporter="otlp/dead") > 0.8
         assert metrics.value("tailgate_exporter_queue_fill_ratio", exporter="otlp/good") < 0.2
         assert "MiB" in [line for line in node.log().splitlines() if "spans lost" in line][-1]
+        # It comes back, and gets what waited for it.
+        dead.start()
+        destination = node.settle(60)["destinations"]["otlp/dead"]
+        assert destination["sent"] > 2000 and destination["sent"] + destination["lost"] == sent
+    assert len(dead.spans()) == destination["sent"]
 
 
 def test_memory_lines_add_up(gateway, backend):

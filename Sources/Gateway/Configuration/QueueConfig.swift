@@ -17,6 +17,8 @@ package struct QueueConfig: Sendable, Equatable {
     package var sizer = QueueSizer.requests
     /// True: whoever offers to a full queue waits without limit.
     package var blockOnOverflow = false
+    /// True: a full queue loses its oldest requests, not the new one (`drop_oldest`).
+    package var dropsOldest = false
     /// Bytes of memory that it may hold, coded forms included (`max_bytes`). Nil: its share of the memory limit (`QueueShares`).
     package var maximumBytes: Int?
     /// Whether `queue_size` was written.
@@ -50,6 +52,10 @@ extension QueueConfig {
         queueSize = reader.integer("queue_size", default: queueSize, in: 1...(.max))
         sizer = reader.oneOf("sizer", default: sizer)
         blockOnOverflow = reader.bool("block_on_overflow", default: false)
+        dropsOldest = reader.bool("drop_oldest", default: false)
+        if dropsOldest && blockOnOverflow {
+            reader.error("`drop_oldest` and `block_on_overflow` exclude each other; keep one of them", key: "drop_oldest")
+        }
         if reader.has("max_bytes") {
             maximumBytes = reader.byteCount("max_bytes", default: 64 << 20, in: 1 << 20...1 << 40)
         }

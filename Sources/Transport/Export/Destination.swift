@@ -57,8 +57,14 @@ package final class Destination {
     /// Takes a request over from a worker.
     package func take(_ request: ExportRequest) {
         let now = now
+        let lost = queue.lostSpans(.queueFull)
         switch queue.offer(request, now: now) {
-        case .queued: break
+        case .queued:
+            let dropped = queue.lostSpans(.queueFull) - lost
+            if dropped > 0 {
+                cells.add(metrics.enqueueFailedSpans, dropped)
+                logLoss(dropped, .queueFull)
+            }
         case .waiting:
             if !fullness.isFull { logFullness(now) }
         case .refused(let reason):

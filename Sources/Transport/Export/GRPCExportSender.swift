@@ -71,14 +71,19 @@ package final class GRPCExportSender: ExportSender {
         for waiting in left {
             if let use = waiting.use { waiting.request.withdraw(number: use) }
             if let form = waiting.form { waiting.request.endUse(of: form) }
-            eventLoop.assumeIsolated().execute { self.fail("it was shut down", waiting.done) }
+            fail("it was shut down", waiting.done)
         }
         channel.close()
     }
 
-    private func fail(_ why: String, _ done: (AttemptResult) -> Void) {
+    private func fail(_ why: String, _ done: @escaping (AttemptResult) -> Void) {
         let outcome = classifier.classify(.transport(.connectionRefused))
-        done(AttemptResult(outcome: outcome, label: .unreachable, bytes: 0, message: why))
+        answer(done, AttemptResult(outcome: outcome, label: .unreachable, bytes: 0, message: why))
+    }
+
+    /// In a turn of its own: a connection may break at once, and nobody is answered from within `send`.
+    private func answer(_ done: @escaping (AttemptResult) -> Void, _ result: AttemptResult) {
+        eventLoop.assumeIsolated().execute { done(result) }
     }
 
     // MARK: coding
@@ -159,16 +164,18 @@ package final class GRPCExportSender: ExportSender {
     ) -> Bool {
         refreshHeaders()
         let bytes = form.bytes.count
+        var isCalling = true
+        defer { isCalling = false }
         var head: [UInt8] = []
         GRPCFraming.appendPrefix(length: bytes, isCompressed: form.coding == .gzip, to: &head)
         return connection.call(
             headers: form.coding == .gzip ? gzipHeaders : identityHeaders, head: head, body: form.bytes,
             timeout: settings.timeout
-        ) { [classifier, weak connection] answer in
+        ) { [self, classifier, weak connection] answer in
             request.endUse(of: form)
             var result = Self.result(answer, classifier.classify(answer), bytes: bytes)
             if case .transport = answer, let why = connection?.failure { result.message = "TLS: \(why)" }
-            done(result)
+            if isCalling { self.answer(done, result) } else { done(result) }
         }
     }
 

@@ -280,6 +280,11 @@ import Testing
             "t.yaml:3:85: exporters.otlp.auth.authenticator: `basicauth` is not defined; `extensions` defines nothing"
         ),
         Case(
+            plain("sending_queue: {drop_oldest: true, block_on_overflow: true, max_bytes: 1KiB}"),
+            "t.yaml:3:92: exporters.otlp.sending_queue.drop_oldest: `drop_oldest` and `block_on_overflow` exclude each other; keep one of them",
+            "t.yaml:3:134: exporters.otlp.sending_queue.max_bytes: \"1KiB\" is out of range: 1 MiB to 1024 GiB are expected"
+        ),
+        Case(
             plain("sending_queue: {queue_size: 0, num_consumers: 1.5, sizer: item, storage: file_storage}"),
             "t.yaml:3:91: exporters.otlp.sending_queue.queue_size: `0` is out of range: at least 1 is expected",
             "t.yaml:3:121: exporters.otlp.sending_queue.sizer: `item` is not known here; did you mean `items`? allowed: requests, items, bytes",

@@ -176,3 +176,20 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// Under ThreadSanitizer runs what threads share: the tests of these modules. Tests/run builds nothing else for it, which saves a
+// third of a build from scratch.
+if let wanted = Context.environment["TAILGATE_TEST_TARGETS"]?.split(separator: ",").map(String.init) {
+    var needed = Set(wanted)
+    while true {
+        let more = package.targets.filter { needed.contains($0.name) }.flatMap { target in
+            target.dependencies.compactMap { dependency in
+                if case .byNameItem(let name, _) = dependency { name } else { nil }
+            }
+        }
+        if needed.isSuperset(of: more) { break }
+        needed.formUnion(more)
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+}

@@ -20,12 +20,22 @@ struct DestinationBuilder: Sendable {
     let queueBytes: [Int]
 
     /// Opens what has to be open before the node starts: files. By number of the exporter.
-    static func openFiles(_ exporters: [ExporterConfig]) throws(GatewayError) -> [Int: AppendFile] {
+    ///
+    /// A file to append to that ends within a line is told of in the log.
+    static func openFiles(_ exporters: [ExporterConfig], logger: Logger) throws(GatewayError) -> [Int: AppendFile] {
         var files: [Int: AppendFile] = [:]
         for (number, exporter) in exporters.enumerated() {
             guard case .file(let config) = exporter.kind else { continue }
             do {
-                files[number] = try AppendFile(path: config.path, truncates: !config.append)
+                let file = try AppendFile(path: config.path, truncates: !config.append)
+                if file.wasTorn {
+                    logger.warning(
+                        "the file ends within a line; what comes now begins on a line of its own",
+                        metadata: ["exporter": "\(exporter.id)", "path": "\(config.path)"])
+                }
+                files[number] = file
+            } catch where error.code == FileError.noReader {
+                throw GatewayError("exporter \(exporter.id): cannot open \(config.path) for writing: it is a pipe or a socket that nobody reads")
             } catch {
                 throw GatewayError(
                     "exporter \(exporter.id): cannot open \(config.path) for writing: \(error.text); give a path that this user can write")

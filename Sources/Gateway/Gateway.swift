@@ -97,7 +97,7 @@ package final class Gateway: Sendable {
         do throws(GatewayError) {
             plan = try NodePlanner.plan(
                 config, options: options, process: process, workers: count, security: security, memory: policyMemory)
-            files = try DestinationBuilder.openFiles(config.pipeline.exporters)
+            files = try DestinationBuilder.openFiles(config.pipeline.exporters, logger: logger)
         } catch {
             await security.shutdown()
             throw error
@@ -274,10 +274,26 @@ package final class Gateway: Sendable {
         credentialReloads.cancel()
         await security.shutdown()
         await cluster?.shutdown()
-        try? await filePool.shutdownGracefully()
+        await stopFilePool()
         await encoders.shutdown()
         try? await group.shutdownGracefully()
         return ledger
+    }
+
+    /// Waits for the write that is under way, but not for a disk that no longer answers: what it holds up counts as lost already.
+    private func stopFilePool() async {
+        let ended = AsyncStream.makeStream(of: Bool.self)
+        let pool = filePool
+        pool.shutdownGracefully { _ in ended.continuation.yield(true) }
+        let patience = Task {
+            try? await Task.sleep(for: .seconds(2))
+            ended.continuation.yield(false)
+        }
+        for await hasEnded in ended.stream {
+            if !hasEnded { logger.warning("a file exporter's write does not come to an end; it is not waited for") }
+            break
+        }
+        patience.cancel()
     }
 
     /// Clients are told to go elsewhere; what they are sending still counts, for up to two seconds.

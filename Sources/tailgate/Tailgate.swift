@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import NativeCore
 
 @main
 struct Tailgate: AsyncParsableCommand {
@@ -22,4 +23,15 @@ struct Tailgate: AsyncParsableCommand {
             RunCommand.self, ValidateCommand.self, ConfigCommand.self, ProbeCommand.self, SizeCommand.self, RingCommand.self,
             LoadCommand.self, SinkCommand.self, DemoCommand.self, PolicyCommand.self, ExplainCommand.self,
         ])
+
+    /// Runs the command. What it has printed must have arrived: a configuration that was cut off by a full disk is no success.
+    static func main() async {
+        await main(nil)
+        do {
+            try StandardOutput.flush()
+        } catch {
+            StandardError.print("tailgate: can't write to standard output: \(error.text)")
+            exit(withError: ExitCodes.unwritableOutput)
+        }
+    }
 }

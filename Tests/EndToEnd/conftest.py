@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 
+from harness import calm
 from harness.backend import Backend
 from harness.cluster import Cluster
 from harness.gateway import Gateway
@@ -14,6 +15,7 @@ from harness.ports import free_port, release
 
 
 def pytest_configure(config):
+    calm.start()
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
     config.addinivalue_line("markers", "alone: measures how long others wait, and runs when nothing else does")
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from harness import spans
+from harness.calm import calm_seconds
 from harness.clients import SDK, RawClient
 from harness.gateway import ALWAYS, binary, otlp
 from harness.http1 import RawHTTP1
@@ -180,7 +181,9 @@ def test_basic_auth(gateway, backend, rng, tmp_path):
                 sent.extend(trace)
             return outcome
 
+        begin = time.monotonic()
         assert export(basic("anna", PASSWORD)).ok
+        once = time.monotonic() - begin
         assert export(basic("bert", "plain-and-simple")).ok
         for wrong in (basic("anna", "x"), basic("bert", PASSWORD), basic("carla", PASSWORD), basic("", ""), bearer(), None):
             outcome = export(wrong)
@@ -188,7 +191,8 @@ def test_basic_auth(gateway, backend, rng, tmp_path):
         begin = time.monotonic()
         for _ in range(200):
             assert export(basic("anna", PASSWORD)).ok
-        assert time.monotonic() - begin < 10, "bcrypt with cost 12 takes 0.2 s and more: 200 of them would take 40 s"
+        took = calm_seconds(begin)
+        assert took < 200 * once / 3, f"bcrypt takes {once:.2f} s: 200 of them would take {200 * once:.0f} s; it took {took:.1f}"
         htpasswd.write_text(f"anna:{bcrypt('other')}\n")
         until(lambda: not export(basic("anna", PASSWORD)).ok, 10, "the old password's end")
         assert export(basic("anna", "other")).ok
@@ -201,7 +205,9 @@ def test_guessing_passwords_stops_nobody(gateway, backend, rng, tmp_path):
     store = backend()
     changes = guarded("basicauth", {"htpasswd": {"inline": f"anna:{bcrypt(PASSWORD, cost=12)}"}})
     with gateway([store], policies=ALWAYS, changes=changes) as node, RawClient(node.port) as client:
+        begin = time.monotonic()
         client.must_export(spans.request(spans.trace(rng)), metadata=basic("anna", PASSWORD))
+        once = time.monotonic() - begin
         with RawHTTP2(node.port) as raw:
             streams = [
                 raw.open(raw.headers(extra=basic("anna", f"guess {number}")), end=True) for number in range(150)
@@ -210,8 +216,9 @@ def test_guessing_passwords_stops_nobody(gateway, backend, rng, tmp_path):
             for _ in range(30):
                 begin = time.monotonic()
                 client.must_export(spans.request(spans.trace(rng)), metadata=basic("anna", PASSWORD))
-                slowest = max(slowest, time.monotonic() - begin)
-            assert slowest < 1.0, slowest
+                slowest = max(slowest, calm_seconds(begin))
+            # Behind the guesses it would wait for as many of them as are checked: 64 and more.
+            assert slowest < 4 * once, (slowest, once)
             until(lambda: raw.pump(0.1) or node.metrics().value("tailgate_refused_requests", reason="authentication_busy") > 0, 10)
             assert streams
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import spans
+from harness.calm import calm_seconds
 from harness.clients import RawClient
 from harness.deploy import DEPLOY, must, optional_tool, run, tool, validate
 from harness.gateway import ROOT, binary, otlp
@@ -62,7 +63,7 @@ def test_beats(gateway, backend, rng, tmp_path):
         draining = [f for at, f in manager.having("WATCHDOG") if at > begun]
         assert draining and all(f["STATUS"].startswith("draining") for f in draining[1:])
         times = [at for at, _ in manager.having("WATCHDOG")]
-        assert max(b - a for a, b in zip(times, times[1:])) < 0.6
+        assert max(calm_seconds(a, b) for a, b in zip(times, times[1:])) < 0.6
 
 
 @pytest.mark.slow
@@ -119,7 +120,7 @@ def test_probe_waits_no_longer_than_it_may():
         begin = time.monotonic()
         result = tailgate("probe", "--url", f"http://127.0.0.1:{silent.getsockname()[1]}/", "--timeout", "300ms")
         assert result.returncode == 1 and "no answer in 300 ms" in result.output
-        assert time.monotonic() - begin < 5
+        assert calm_seconds(begin) < 5
 
 
 @pytest.mark.parametrize(

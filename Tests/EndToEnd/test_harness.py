@@ -1,5 +1,10 @@
 """The harness checks itself: clients against backends, with no gateway between."""
 
+import os
+import pathlib
+import signal
+import subprocess
+import sys
 import time
 
 import grpc
@@ -7,9 +12,11 @@ import pytest
 
 from harness import spans
 from harness.backend import fail, hang, partial
+from harness.calm import calm_seconds
 from harness.clients import SDK, RawClient
 from harness.http2 import RawHTTP2, frame_message
 from harness.sampling import VECTORS, fnv1a64, probabilistic, threshold
+from harness.waits import ProcessorWaits
 from harness.wire import length_delimited
 from harness.wire import spans as wire_spans
 
@@ -79,7 +86,7 @@ def test_backend_behaviours(backend, rng):
         store.behaviour = hang()
         begin = time.monotonic()
         assert client.export(request, timeout=0.3).code == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert time.monotonic() - begin < 3
+        assert calm_seconds(begin) < 3
     assert [r.ok for r in store.requests()] == [False, True, True, False]
 
 
@@ -111,3 +118,40 @@ def test_walker_sees_what_the_library_wrote(rng):
     found = list(wire_spans(raw))
     parsed = [s for r in request.resource_spans for c in r.scope_spans for s in c.spans]
     assert [s.SerializeToString() for s in parsed] == [s.span for s in found]
+
+
+def test_calm_seconds_leave_stalls_out():
+    """A process that is stopped for two of three seconds has had one."""
+    script = (
+        "import time; from harness import calm; calm.start(); begin = time.monotonic(); print('begun', flush=True)\n"
+        "while time.monotonic() - begin < 3: time.sleep(0.01)\n"
+        "print(calm.calm_seconds(begin), calm.calm_seconds(begin, begin + 0.2))"
+    )
+    folder = pathlib.Path(__file__).parent
+    with subprocess.Popen([sys.executable, "-c", script], cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(0.4)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        process.send_signal(signal.SIGCONT)
+        whole, before = map(float, process.stdout.readline().split())
+    assert 0.29 < whole < 1.2 and 0 < before <= 0.2, (whole, before)
+
+
+def test_waits_for_a_processor():
+    """Who shares a processor with another one that is busy waits half of the time; who sleeps waits for nobody."""
+    busy = [sys.executable, "-c", "while True: pass"]
+    asleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    processes = [subprocess.Popen(command) for command in (busy, busy, asleep)]
+    try:
+        for process in processes:
+            os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
+        time.sleep(0.5)
+        with ProcessorWaits(processes[0].pid) as waits, ProcessorWaits(processes[2].pid) as none:
+            time.sleep(2)
+        assert waits.share(0.5) > 0.3, waits.shares
+        assert none.share(1) < 0.05, none.shares
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

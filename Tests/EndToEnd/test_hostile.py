@@ -1,6 +1,7 @@
 """All attacks at once beside honest load: what the honest see, what it costs, and how soon it is over. And ten thousand idle
 connections."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -13,10 +14,13 @@ import time
 
 import pytest
 
+from harness.calm import calm_seconds
 from harness.certificates import Authority
 from harness.gateway import NEVER, binary
 from harness.http2 import frame_message
+from harness.traffic import sink
 from harness.wait import until
+from harness.waits import ProcessorWaits
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 
@@ -230,7 +234,7 @@ class Attacker:
 
 
 def load(node, seconds, rate=20_000):
-    """Honest load by `tailgate load`; its report."""
+    """Honest load by `tailgate load` to a node, or to a sink; `report` waits for its end."""
     return subprocess.Popen(
         [
             binary(), "load", "--endpoint", f"127.0.0.1:{node.port}", "--rate", str(rate), "--seconds", f"{seconds}s",
@@ -251,6 +255,18 @@ def p99(made):
     return made["latency_ms"]["p99"]
 
 
+def quick_enough(made, control, waits, calm):
+    """Whether honest load was hardly held up: ten times as long as in the calm phase at most, or 50 ms, by the node's doing.
+
+    Attackers, load and node share the machine's processors, and maybe others do. What the node's threads waited for one (`waits`) is
+    taken off, and so is what the clients had to wait: `control` is the same load, at the same time, to a sink that nobody attacks."""
+    own = p99(made) * (1 - waits.share(0.95))
+    print(
+        f"p99 {p99(made):.1f} ms, {own:.1f} without waits for a processor; {p99(calm):.1f} in the calm, {p99(control):.1f} of a sink"
+        f" meanwhile; waits: {[round(waits.share(q), 2) for q in (0.5, 0.95, 1)]}")
+    return own < max(50.0, 10 * p99(calm)) + 2 * p99(control)
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 def test_all_attacks_at_once(gateway, tmp_path):
@@ -269,29 +285,29 @@ def test_all_attacks_at_once(gateway, tmp_path):
             }
         },
     }
-    with gateway({"debug": {}}, policies=NEVER, decision_wait="2s", changes=changes) as node:
+    with gateway({"debug": {}}, policies=NEVER, decision_wait="2s", changes=changes) as node, contextlib.ExitStack() as stack:
         tls_port = int(node.log().split("receivers=")[1].split(" [")[0].split(" version")[0].split(":")[-1])
         calm = report(load(node, 5))
+        echo = stack.enter_context(sink())
         calm_resident = resident(node)
         attackers = [Attacker(attack, node.port) for attack in ATTACKS] + [Attacker(half_handshakes, tls_port)]
         attackers += [Attacker(attack, node.http_port) for attack in HTTP_ATTACKS]
         try:
-            honest = load(node, 15)
+            honest, control = load(node, 15), load(echo, 15)
             peak = 0
-            while honest.poll() is None:
-                peak = max(peak, resident(node))
-                time.sleep(0.2)
-            under_attack = report(honest)
+            with ProcessorWaits(node.process.pid) as waits:
+                while honest.poll() is None:
+                    peak = max(peak, resident(node))
+                    time.sleep(0.2)
+            under_attack, control = report(honest), report(control)
         finally:
             for attacker in attackers:
                 attacker.stop()
         ended = time.monotonic()
         assert all(attacker.rounds >= 2 for attacker in attackers), [a.rounds for a in attackers]
-        # Attackers, load and node share the machine's processors: where calm load alone is slow, so is everything.
-        bound = max(50.0, 10 * p99(calm))
-        print(f"p99 calm {p99(calm)} ms, under attack {p99(under_attack)} ms; peak {peak >> 20} MiB")
-        assert p99(under_attack) < bound
-        assert under_attack["spans_per_second"] > 18_000 and not under_attack["given_up"]["requests"]
+        print(f"under attack; peak {peak >> 20} MiB")
+        assert quick_enough(under_attack, control, waits, calm)
+        assert under_attack["spans_per_second"] > 0.9 * control["spans_per_second"] and not under_attack["given_up"]["requests"]
         assert peak < 1024 << 20
         metrics = node.metrics()
         closed = {s.labels["reason"]: s.value for s in metrics.matching("tailgate_connections_closed")}
@@ -301,11 +317,13 @@ def test_all_attacks_at_once(gateway, tmp_path):
         # Everything is as before within ten seconds.
         until(lambda: node.metrics().value("tailgate_connections") <= 2, 10, "all attackers gone")
         bearable = calm_resident + (128 << 20)
-        until(lambda: resident(node) < bearable, ended + 10 - time.monotonic(), lambda: f"memory back; {resident(node) >> 20} MiB")
+        until(lambda: resident(node) < bearable, 10 - calm_seconds(ended), lambda: f"memory back; {resident(node) >> 20} MiB")
         took = time.monotonic() - ended
-        after = report(load(node, 5))
-        print(f"back to normal after {took:.1f} s, p99 {p99(after)} ms; {calm_resident >> 20} MiB before, {resident(node) >> 20} after")
-        assert p99(after) < max(50.0, 10 * p99(calm))
+        with ProcessorWaits(node.process.pid) as waits:
+            loads = load(node, 5), load(echo, 5)
+            after, control = map(report, loads)
+        print(f"back to normal after {took:.1f} s; {calm_resident >> 20} MiB before, {resident(node) >> 20} after")
+        assert quick_enough(after, control, waits, calm)
         ledger = node.ledger()
         assert ledger["difference"] == 0
 

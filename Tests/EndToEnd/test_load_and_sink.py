@@ -76,15 +76,20 @@ def test_load_tries_again(backend):
 @pytest.mark.parametrize("how", ["refuse", "close"])
 def test_load_to_several_endpoints(how):
     """By turns; what one does not take, the other gets at once."""
-    with sink("--unavailable-after", "1500ms", "--unavailable-how", how) as one, sink() as two:
-        options = ["--rate", 5000, "--seconds", 3, "--spans-per-request", 64, "--connections", 4]
+    closing = sink("--unavailable-after", "3s", "--unavailable-how", how)
+    with sink() as three, sink() as four, sink() as two, closing as one:
+        options = ["--rate", 5000, "--seconds", 5, "--spans-per-request", 64, "--connections", 4]
+        # The same at the same time to two that stay: how quick this machine is.
+        control = Load([three.endpoint, four.endpoint], *options)
         report = Load([one.endpoint, two.endpoint], *options).finish()
+        undisturbed = control.finish()["latency_ms"]["p99"]
         seen = [one.stop(), two.stop()]
     assert report["given_up"]["requests"] == 0
     accepted, repeated = report["accepted"]["spans"], report["unanswered"]["spans"]
     assert accepted <= sum(s["spans"] for s in seen) <= accepted + repeated
-    assert min(s["spans"] for s in seen) > accepted / 10
-    assert report["latency_ms"]["p99"] < 900, "it waited before it asked the other"
+    # The first was asked, too, however long the load took to begin on this machine.
+    assert min(s["spans"] for s in seen) > accepted / 50
+    assert report["latency_ms"]["p99"] < 900 + 2 * undisturbed, "it waited before it asked the other"
     if how == "refuse":
         assert report["refused"]["UNAVAILABLE"] == report["retried"] > 20 and repeated == 0
     else:
@@ -148,7 +153,7 @@ def test_tls_options_that_do_not_fit(tmp_path):
     pair = ca.issue("one")
     table = [
         (["load", "--rate", "1", "--cert-file", pair.cert_file], "--cert-file and --key-file belong together"),
-        (["load", "--rate", "1", "--ca-file", "/nowhere.pem"], "error: --ca-file: cannot read /nowhere.pem: No such file"),
+        (["load", "--rate", "1", "--ca-file", "/nowhere.pem"], "error: --ca-file: cannot read /nowhere.pem: there is no such file"),
         (["load", "--rate", "1", "--cert-file", pair.key_file, "--key-file", pair.key_file], "--cert-file: "),
         (["sink", "--client-ca-file", ca.file], "--client-ca-file needs --cert-file and --key-file"),
         (["sink", "--cert-file", pair.cert_file, "--key-file", ca.issue("two").key_file], "--key-file: the private key is not the one"),

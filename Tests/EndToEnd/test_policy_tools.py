@@ -410,7 +410,8 @@ def test_a_running_node_is_recorded_and_explains(gateway, tmp_path, rng):
 
         thread = threading.Thread(target=record)
         thread.start()
-        until(lambda: sample.exists(), 10, "the recording to begin")
+        # It is beside its place until it is whole.
+        until(lambda: list(tmp_path.glob("sample.jsonl.*.partial")), 10, "the recording to begin")
         for trace in traces:
             client.must_export(spans.request(trace))
         waiting = tailgate("explain", failed[0].trace_id.hex(), "--admin", url)

@@ -264,42 +264,4 @@ import Testing
         let after = SystemClocks.threadCPUNanoseconds()
         #expect(sum != 0 && after > before && before >= 0)
     }
-
-    @Test func appendFile() throws {
-        let path = "/tmp/tailgate-append-\(UInt64.random(in: .min ... .max))"
-        do {
-            let file = try AppendFile(path: path, truncates: false)
-            try file.append(Array("one\n".utf8).span)
-            let nothing: [UInt8] = []
-            try file.append(nothing.span)
-        }
-        do {
-            let file = try AppendFile(path: path, truncates: false)
-            try file.append(Array("two\n".utf8).span)
-        }
-        #expect(readFile(path) == Array("one\ntwo\n".utf8))
-        do {
-            let file = try AppendFile(path: path, truncates: true)
-            try file.append(pattern(3_000_000).span)
-        }
-        #expect(readFile(path) == pattern(3_000_000))
-        removeFile(path)
-    }
-
-    @Test func appendFileErrors() {
-        func code(_ path: String) -> (Int32, String)? {
-            do throws(FileError) {
-                let file = try AppendFile(path: path, truncates: false)
-                try file.append([1].span)
-                return nil
-            } catch {
-                return (error.code, error.text)
-            }
-        }
-        #expect(code("/nowhere/at/all").map { $0.0 } == 2)
-        #expect(code("/nowhere/at/all").map { $0.1 } == "No such file or directory")
-        #expect(code("/tmp").map { $0.0 } == 21)
-        // A device that is always full.
-        #expect(code("/dev/full").map { $0.0 } == 28)
-    }
 }

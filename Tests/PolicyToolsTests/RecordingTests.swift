@@ -87,6 +87,29 @@ import Testing
         #expect(found.skipped == 2)
     }
 
+    /// A node was killed while it wrote a line, came again, and was killed once more.
+    @Test(arguments: [1, 7, 1 << 20])
+    func tornLinesCostThemselves(piece: Int) throws {
+        let line = try Self.json(Self.requests[3])
+        let expected = try Self.spans([Self.requests[3], Self.requests[3]])
+        for cut in 1..<line.count {
+            let torn = Array(line[..<cut])
+            let bytes = line + [0x0a] + torn + [0x0a] + line + [0x0a] + torn
+            var position = 0
+            var reader = RecordingReader(
+                next: {
+                    let end = min(bytes.count, position + piece)
+                    defer { position = end }
+                    return Array(bytes[position..<end])
+                }, transcode: { try OTLPJSONTranscoder.transcode($0) })
+            var found: [[UInt8]] = []
+            var request: [UInt8] = []
+            while try reader.read(into: &request) { found.append(request) }
+            #expect(try Self.spans(found) == expected, "cut at \(cut)")
+            #expect(reader.damagedLines == 2, "cut at \(cut)")
+        }
+    }
+
     @Test func nothing() throws {
         #expect(try Self.read([], piece: 9).requests.isEmpty)
         #expect(try Self.read(Array("\n\n  \n".utf8), piece: 9).requests.isEmpty)

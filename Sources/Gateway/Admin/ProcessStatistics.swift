@@ -1,4 +1,5 @@
 import Foundation
+internal import NativeCore
 package import Telemetry
 
 /// Figures of this process and its machine, read from Linux's /proc and cgroup files.
@@ -70,10 +71,10 @@ package struct ProcessStatistics: Sendable {
         return seconds * 1_000_000_000 + rest * 1_000_000_000 / ticksPerSecond
     }
 
+    /// The kernel's files that are read here are much shorter.
+    private static let fileLimit = 4 << 20
+
     private static func text(_ path: String) -> String? {
-        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
-        defer { try? file.close() }
-        guard let data = try? file.readToEnd() else { return nil }
-        return String(decoding: data, as: UTF8.self)
+        (try? RegularFile.read(path, limit: fileLimit)).map { String(decoding: $0, as: UTF8.self) }
     }
 }

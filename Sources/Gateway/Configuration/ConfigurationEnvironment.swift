@@ -1,4 +1,5 @@
 import Foundation
+internal import NativeCore
 
 /// Where configuration text comes from: variables and files. Tests put dictionaries in its place.
 package struct ConfigurationEnvironment {
@@ -10,8 +11,10 @@ package struct ConfigurationEnvironment {
 
     /// The variable's value, or nil if it is not set.
     package var variable: (_ name: String) -> String?
-    /// The first `limit` bytes of a file; one more than the caller allows tells it that the file is too large.
+    /// A file's bytes; files with more than `limit` are refused.
     package var readFile: (_ path: String, _ limit: Int) throws(Unreadable) -> [UInt8]
+    /// What `-` means in place of the outermost file: all of standard input. Nil where that can't be: a node reads its files again.
+    package var standardInput: ((_ limit: Int) throws(Unreadable) -> [UInt8])?
 
     package init(
         variable: @escaping (_ name: String) -> String?,
@@ -24,23 +27,27 @@ package struct ConfigurationEnvironment {
     /// The process's variables and the disk.
     package static var process: ConfigurationEnvironment {
         let variables = ProcessInfo.processInfo.environment
-        return ConfigurationEnvironment(variable: { variables[$0] }, readFile: readFromDisk)
+        return ConfigurationEnvironment(
+            variable: { variables[$0] },
+            readFile: { (path, limit) throws(Unreadable) in
+                do throws(FileReadError) {
+                    return try RegularFile.read(path, limit: limit)
+                } catch {
+                    throw Unreadable(reason: error.text)
+                }
+            })
     }
 
-    private static func readFromDisk(_ path: String, _ limit: Int) throws(Unreadable) -> [UInt8] {
-        guard FileManager.default.fileExists(atPath: path) else { throw Unreadable(reason: "there is no such file") }
-        // Kubernetes mounts configuration as symbolic links, which attributes don't follow.
-        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-        let type = try? FileManager.default.attributesOfItem(atPath: target)[.type] as? FileAttributeType
-        if type == .typeDirectory { throw Unreadable(reason: "it is a directory") }
-        guard FileManager.default.isReadableFile(atPath: path), let handle = FileHandle(forReadingAtPath: path) else {
-            throw Unreadable(reason: "this process may not read it")
+    /// The same for commands that read once: `-` is standard input.
+    package static var command: ConfigurationEnvironment {
+        var environment = process
+        environment.standardInput = { (limit) throws(Unreadable) in
+            do throws(FileReadError) {
+                return try FileReader.standardInput().readAll(limit: limit)
+            } catch {
+                throw Unreadable(reason: error.text)
+            }
         }
-        defer { try? handle.close() }
-        do {
-            return [UInt8](try handle.read(upToCount: limit) ?? Data())
-        } catch {
-            throw Unreadable(reason: "reading it failed: \(error.localizedDescription)")
-        }
+        return environment
     }
 }

@@ -33,9 +33,9 @@ package struct YAMLTreeLoader {
 
     /// The tree of a file; nil if the file can't be read or is no YAML.
     package mutating func load(path: String) -> ConfigNode? {
-        let start = SourcePosition(file: path, line: 1, column: 1)
-        guard let text = read(path, for: Place(position: start, keyPath: "")) else { return nil }
-        return load(text: text, file: path)
+        let start = Place(position: SourcePosition(file: path, line: 1, column: 1), keyPath: "")
+        let text = path == "-" && environment.standardInput != nil ? readStandardInput(for: start) : read(path, for: start)
+        return text.flatMap { load(text: $0, file: path) }
     }
 
     /// The tree of a text that calls itself `file` in messages; `${file:...}` is relative to it.
@@ -194,14 +194,27 @@ package struct YAMLTreeLoader {
 
     /// Reads a file within the limits; reports what is wrong at the place of use.
     mutating func read(_ path: String, for place: Place) -> String? {
+        if !files.contains(path) { files.append(path) }
+        let read = environment.readFile
+        return text("`\(clipped(path, to: 500))`", place) { (limit) throws(ConfigurationEnvironment.Unreadable) in
+            try read(path, limit)
+        }
+    }
+
+    private mutating func readStandardInput(for place: Place) -> String? {
+        environment.standardInput.flatMap { text("standard input", place, $0) }
+    }
+
+    private mutating func text(
+        _ name: String, _ place: Place, _ read: (_ limit: Int) throws(ConfigurationEnvironment.Unreadable) -> [UInt8]
+    ) -> String? {
         func fail(_ reason: String) -> String? {
-            problems.error("can't read `\(clipped(path, to: 500))`: \(reason)", at: place.position, keyPath: place.keyPath)
+            problems.error("can't read \(name): \(reason)", at: place.position, keyPath: place.keyPath)
             return nil
         }
-        if !files.contains(path) { files.append(path) }
         let bytes: [UInt8]
         do {
-            bytes = try environment.readFile(path, Self.maximumFileBytes + 1)
+            bytes = try read(Self.maximumFileBytes)
         } catch {
             return fail(error.reason)
         }

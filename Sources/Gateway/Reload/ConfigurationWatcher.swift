@@ -33,10 +33,11 @@ struct ConfigurationWatcher: Sendable {
 
     struct Look: Equatable {
         var path: String
-        var fingerprint: FileFingerprint?
+        /// Nil if there is nothing.
+        var stamp: FileStamp?
     }
 
-    private static func look(_ path: String) -> Look { Look(path: path, fingerprint: FileFingerprint(path: path)) }
+    private static func look(_ path: String) -> Look { Look(path: path, stamp: try? FileStamp(path: path)) }
 
     private func look() async -> [Look] { await reloader.watchedFiles.map(Self.look) }
 }

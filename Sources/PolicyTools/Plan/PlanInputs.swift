@@ -75,10 +75,16 @@ package struct PlanInputs: ~Copyable {
 
     /// Files in which no trace was found, and lines that were passed over, in words.
     package var remarks: [String] {
-        sources.compactMap { source in
-            if source.requests == 0 { return "\(source.path) holds no traces" }
-            let skipped = source.reader.skippedLines
-            return skipped > 0 ? "\(source.path): \(skipped) lines of other signals were passed over" : nil
+        sources.flatMap { source in
+            if source.requests == 0 { return ["\(source.path) holds no traces"] }
+            var remarks: [String] = []
+            let (skipped, damaged) = (source.reader.skippedLines, source.reader.damagedLines)
+            if skipped > 0 { remarks.append("\(source.path): \(skipped) lines of other signals were passed over") }
+            if damaged > 0 {
+                let lines = damaged == 1 ? "1 damaged line was" : "\(damaged) damaged lines were"
+                remarks.append("\(source.path): \(lines) passed over")
+            }
+            return remarks
         }
     }
 }

@@ -42,6 +42,9 @@ package struct RecordingReader: ~Copyable {
     package private(set) var format: Format?
     /// Lines of other signals, and empty lines, that were passed over.
     package private(set) var skippedLines = 0
+    /// Torn lines that were passed over: a node was killed while it wrote them, or its disk was full.
+    package private(set) var damagedLines = 0
+    private var requestsRead = 0
     /// Line feeds before `position`.
     private var line = 0
     /// Where the object that was found last begins, counted from 1.
@@ -250,8 +253,14 @@ package struct RecordingReader: ~Copyable {
             do {
                 request = try transcode(buffer.span.extracting(range))
             } catch {
-                throw RecordingError("line \(objectLine): \(error)")
+                // It may be torn behind a brace.
+                guard requestsRead > 0, try isFollowedByRequest(lineFeed: position) else {
+                    throw RecordingError("line \(objectLine): \(error)")
+                }
+                damagedLines += 1
+                continue
             }
+            requestsRead += 1
             if !request.isEmpty { return true }
         }
     }
@@ -261,6 +270,14 @@ package struct RecordingReader: ~Copyable {
         let text = String(decoding: buffer[range.prefix(400)], as: UTF8.self)
         if text.contains("esourceSpans") || text.contains("esource_spans") { return true }
         return range.count > 400 && !text.contains("esourceMetrics") && !text.contains("esourceLogs")
+    }
+
+    /// Whether behind this line feed a line begins as writers of OTLP JSON begin a request. Then the line before it was at its end.
+    private mutating func isFollowedByRequest(lineFeed: Int) throws -> Bool {
+        let offset = lineFeed - position
+        _ = try need(offset + 12)
+        let rest = buffer[(position + offset)...]
+        return rest.starts(with: "\n{\"resource".utf8)
     }
 
     /// Where the next object stands in the buffer.
@@ -287,7 +304,14 @@ package struct RecordingReader: ~Copyable {
                 if buffer[last] == UInt8(ascii: "}") {
                     return position..<last + 1
                 }
-                return try objectOverLines()
+                let offset = end - position
+                guard try isFollowedByRequest(lineFeed: end) else { return try objectOverLines() }
+                damagedLines += 1
+                line += 1
+                position += offset + 1
+                objectLine = line + 1
+                searched = 0
+                continue
             }
             searched = available
             guard available <= Self.maximumRequestBytes else {
@@ -308,7 +332,13 @@ package struct RecordingReader: ~Copyable {
             guard available <= Self.maximumRequestBytes else {
                 throw RecordingError("line \(line + 1): an object larger than \(Self.maximumRequestBytes >> 20) MiB")
             }
-            guard try fill() else { throw RecordingError("line \(line + 1): the JSON object has no end") }
+            guard try fill() else {
+                guard requestsRead > 0 else { throw RecordingError("line \(line + 1): the JSON object has no end") }
+                // The file is being written, or its writer was killed.
+                damagedLines += 1
+                position = buffer.count
+                return nil
+            }
         }
     }
 

@@ -47,7 +47,7 @@ struct CredentialBook: Sendable, Equatable {
         if let path = settings.file {
             let bytes: [UInt8]
             do {
-                bytes = try SmallFile.read(path, limit: fileLimit)
+                bytes = try RegularFile.read(path, limit: fileLimit)
             } catch {
                 throw CredentialProblem("cannot read \(path): \(error.text)")
             }

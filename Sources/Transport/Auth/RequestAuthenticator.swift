@@ -22,7 +22,7 @@ package enum AuthVerdict: Sendable, Equatable {
 package final class RequestAuthenticator: Reloadable {
     private struct State {
         var book: CredentialBook
-        var signature: FileSignature?
+        var signature: FileStamp?
         var failure: String?
         /// Headers that were found right, by digest; emptied when it is full and when passwords change.
         var verified: Set<SHA256.Digest> = []
@@ -51,7 +51,7 @@ package final class RequestAuthenticator: Reloadable {
         self.name = name
         self.settings = settings
         self.pool = pool
-        let signature = settings.file.flatMap { SmallFile.signature($0) }
+        let signature = settings.file.flatMap { try? FileStamp(path: $0) }
         state = Mutex(State(book: try CredentialBook.load(settings), signature: signature))
     }
 
@@ -131,7 +131,7 @@ package final class RequestAuthenticator: Reloadable {
 
     package func reload(now: Int64, uptime: Int64) -> ReloadOutcome {
         guard let file = settings.file else { return .unchanged }
-        let signature = SmallFile.signature(file)
+        let signature = try? FileStamp(path: file)
         guard state.withLock({ $0.signature != signature }) else { return .unchanged }
         let result: Result<CredentialBook, CredentialProblem>
         do throws(CredentialProblem) {

@@ -31,9 +31,12 @@ package final class RequestCredentials: Reloadable {
     private struct State {
         var value: Secret
         var version = 1
-        var signatures: [FileSignature?]
+        var signatures: [FileStamp?]
         var failure: String?
     }
+
+    /// A file of one token or password is no longer.
+    private static let fileLimit = 64 << 10
 
     package let name: String
     package let settings: RequestCredentialsSettings
@@ -84,8 +87,8 @@ package final class RequestCredentials: Reloadable {
         }
     }
 
-    private static func signatures(_ settings: RequestCredentialsSettings) -> [FileSignature?] {
-        [settings.file, settings.userFile].compactMap(\.self).map { SmallFile.signature($0) }
+    private static func signatures(_ settings: RequestCredentialsSettings) -> [FileStamp?] {
+        [settings.file, settings.userFile].compactMap(\.self).map { try? FileStamp(path: $0) }
     }
 
     private static func value(_ settings: RequestCredentialsSettings) throws(CredentialProblem) -> Secret {
@@ -105,7 +108,7 @@ package final class RequestCredentials: Reloadable {
         guard let file else { return secret?.revealed ?? "" }
         let bytes: [UInt8]
         do {
-            bytes = try SmallFile.read(file, limit: 64 << 10)
+            bytes = try RegularFile.read(file, limit: fileLimit)
         } catch {
             throw CredentialProblem("cannot read \(file): \(error.text)")
         }

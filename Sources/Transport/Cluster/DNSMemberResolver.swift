@@ -62,8 +62,8 @@ package struct DNSMemberResolver: MemberResolver {
 
     /// Read each time: it is small and local, and may be changed while the node runs.
     private func configuration() -> DNSConfiguration {
-        let file = try? WholeFile(path: configurationPath, limit: DNSConfiguration.maximumBytes)
-        var configuration = file.map { DNSConfiguration(parsing: $0.bytes) } ?? DNSConfiguration()
+        let bytes = try? RegularFile.read(configurationPath, limit: DNSConfiguration.maximumBytes)
+        var configuration = bytes.map { DNSConfiguration(parsing: $0) } ?? DNSConfiguration()
         if !servers.isEmpty { configuration.servers = servers }
         return configuration
     }

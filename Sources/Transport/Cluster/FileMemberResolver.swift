@@ -37,8 +37,8 @@ package final class FileMemberResolver: MemberResolver {
     /// One look at the file; blocks.
     func look() -> MemberResolution {
         state.withLock { state in
-            do {
-                let stamp = try FileStamp(path: path)
+            do throws(FileReadError) {
+                let stamp = try stamp()
                 if let read = state.read {
                     if read.stamp == stamp { return read.resolution }
                     if state.seen != stamp {
@@ -46,7 +46,7 @@ package final class FileMemberResolver: MemberResolver {
                         return read.resolution
                     }
                 }
-                let file = try WholeFile(path: path, limit: MemberFile.maximumBytes + 1)
+                let file = try RegularFile(path: path, limit: MemberFile.maximumBytes)
                 guard file.stamp == stamp else {
                     state.seen = file.stamp
                     return state.read?.resolution ?? .failed(.changingFile(path))
@@ -55,11 +55,17 @@ package final class FileMemberResolver: MemberResolver {
                 state.read = (stamp, resolution)
                 state.seen = nil
                 return resolution
-            } catch let error as FileError {
-                return .failed(.unreadableFile(path, reason: error.text))
             } catch {
-                return .failed(.unreadableFile(path, reason: "\(error)"))
+                return .failed(.unreadableFile(path, reason: error.text))
             }
+        }
+    }
+
+    private func stamp() throws(FileReadError) -> FileStamp {
+        do {
+            return try FileStamp(path: path)
+        } catch {
+            throw .system(error.code)
         }
     }
 

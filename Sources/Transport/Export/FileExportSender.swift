@@ -7,7 +7,8 @@ internal import Telemetry
 
 /// Writes requests as OTLP JSON lines, one request a line, the format of the Collector's `file` exporter.
 ///
-/// Encoding and writing block, so they run on a thread of their own; the destination's queue bounds what waits for it.
+/// Encoding and writing block, so they run on a thread of their own; the destination's queue bounds what waits for it. What counts
+/// as sent is a whole line of the file (`AppendFile`); it is in the system's hands then, not yet on the disk.
 package final class FileExportSender: ExportSender {
     private let file: AppendFile
     private let eventLoop: any EventLoop
@@ -37,12 +38,16 @@ package final class FileExportSender: ExportSender {
                 done(AttemptResult(outcome: .delivered(rejectedSpans: 0), label: .ok, bytes: bytes))
             case .failure(let error):
                 // A full disk may be emptied; the retry limits decide how long to hope.
-                let text = (error as? FileError)?.text ?? "\(error)"
-                done(
-                    AttemptResult(outcome: .retry(after: nil), label: .retryable, bytes: 0, message: "cannot write: \(text)"))
+                done(AttemptResult(outcome: .retry(after: nil), label: .retryable, bytes: 0, message: Self.text(error)))
             }
         }
     }
 
     package func close() {}
+
+    private static func text(_ error: any Error) -> String {
+        guard let failure = error as? AppendFile.Failure else { return "cannot write: \(error)" }
+        let torn = failure.leavesTornLine ? "; a part of a line that does not count as sent is left in the file" : ""
+        return "cannot write: \(failure.error.text)\(torn)"
+    }
 }

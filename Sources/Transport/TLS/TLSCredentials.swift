@@ -28,7 +28,7 @@ package protocol Reloadable: AnyObject, Sendable {
 package final class TLSCredentials: Reloadable {
     private struct State {
         var material: TLSMaterial
-        var signatures: [FileSignature?]
+        var signatures: [FileStamp?]
         var readAt: Int64
         /// The problem that was told last, so that it is told once.
         var failure: String?
@@ -92,9 +92,9 @@ package final class TLSCredentials: Reloadable {
     }
 
     /// Changed authorities of a server count only if the configuration says so.
-    private static func signatures(_ settings: TLSSettings) -> [FileSignature?] {
+    private static func signatures(_ settings: TLSSettings) -> [FileStamp?] {
         var watched = settings
         if !settings.reloadsAuthorities { watched.authorities = nil }
-        return watched.files.map { SmallFile.signature($0) }
+        return watched.files.map { try? FileStamp(path: $0) }
     }
 }

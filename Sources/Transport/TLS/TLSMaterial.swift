@@ -88,7 +88,7 @@ package struct TLSMaterial: Sendable {
                 return Array(secret.revealed.utf8)
             case .file(let path):
                 do {
-                    let bytes = try SmallFile.read(path, limit: fileLimit)
+                    let bytes = try RegularFile.read(path, limit: fileLimit)
                     read += bytes
                     return bytes
                 } catch {

@@ -1,6 +1,7 @@
 import Foundation
 import Gateway
 import LoadTools
+import NativeCore
 import Telemetry
 
 /// Reads a running node's figures for the demo.
@@ -32,8 +33,8 @@ struct DemoNode: Sendable {
 
     /// Of this process: the node, the load and both sinks.
     private static var residentBytes: Int {
-        guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
-        let fields = text.split(separator: " ")
+        guard let bytes = try? RegularFile.read("/proc/self/statm", limit: 4096) else { return 0 }
+        let fields = String(decoding: bytes, as: UTF8.self).split(separator: " ")
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * sysconf(Int32(_SC_PAGESIZE)) : 0
     }
 }

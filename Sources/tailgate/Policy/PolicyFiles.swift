@@ -10,7 +10,7 @@ enum PolicyFiles {
     /// The policies of a file, and everything wrong with them. Nil if there is nothing to work with.
     static func read(_ path: String, processor: String? = nil) -> (source: PolicySource?, problems: ConfigProblems) {
         let problems = ConfigProblems()
-        var loader = YAMLTreeLoader(environment: .process, problems: problems)
+        var loader = YAMLTreeLoader(environment: .command, problems: problems)
         guard let root = loader.load(path: path) else { return (nil, problems) }
         if root.value == .null {
             problems.error("the file is empty", at: root.position, keyPath: "")

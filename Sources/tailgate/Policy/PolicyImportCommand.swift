@@ -32,9 +32,8 @@ struct PolicyImportCommand: ParsableCommand {
 
     func run() throws {
         let problems = ConfigProblems()
-        let disk = ConfigurationEnvironment.process
-        let environmentOfFile = ConfigurationEnvironment(
-            variable: { PolicyImport.variableMark($0) }, readFile: disk.readFile)
+        var environmentOfFile = ConfigurationEnvironment.command
+        environmentOfFile.variable = { PolicyImport.variableMark($0) }
         var loader = YAMLTreeLoader(environment: environmentOfFile, problems: problems)
         let root = loader.load(path: file)
         let made = root.flatMap {

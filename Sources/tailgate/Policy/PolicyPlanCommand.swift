@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import ConfigTree
 internal import Foundation
 internal import Gateway
+internal import NativeCore
 internal import OTLP
 internal import PolicyTools
 internal import ReportText
@@ -108,10 +109,10 @@ struct PolicyPlanCommand: ParsableCommand {
         }
         guard let html else { return }
         let page = PlanPage(report, version: Tailgate.version).html()
-        do {
-            try Data(page.utf8).write(to: URL(fileURLWithPath: html))
+        do throws(FileError) {
+            try FileReplacement.write(Array(page.utf8).span, to: html)
         } catch {
-            StandardError.print("tailgate: can't write \(html): \(error.localizedDescription)")
+            StandardError.print("tailgate: can't write \(html): \(error.text)")
             throw ExitCodes.unavailable
         }
         StandardError.print("The page with charts: \(html)")
@@ -142,35 +143,33 @@ extension [ConfigNode] {
 
 /// A recording that is being read, piece by piece.
 private final class OpenRecording {
+    private static let pieceBytes = 256 << 10
+
     let path: String
-    let size: Int
-    private(set) var read = 0
-    private let handle: FileHandle
+    private let reader: FileReader
+
+    /// 0 for standard input.
+    var size: Int { reader.size ?? 0 }
+    var read: Int { reader.position }
 
     /// - Throws: exit code 66, with the reason on standard error, if the file can't be opened.
     init(_ path: String) throws {
         self.path = path
-        if path == "-" {
-            handle = .standardInput
-            size = 0
-            return
-        }
-        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-        let attributes = try? FileManager.default.attributesOfItem(atPath: target)
-        let isDirectory = attributes?[.type] as? FileAttributeType == .typeDirectory
-        guard !isDirectory, let handle = FileHandle(forReadingAtPath: path) else {
-            let reason = isDirectory ? "it is a directory" : "there is no such file, or it may not be read"
-            StandardError.print("tailgate: can't read \(path): \(reason)")
+        do throws(FileReadError) {
+            reader = path == "-" ? .standardInput() : try FileReader(path: path)
+        } catch {
+            let hint = error == .notRegular(.pipe) ? "; `-` reads standard input" : ""
+            StandardError.print("tailgate: can't read \(path): \(error.text)\(hint)")
             throw ExitCodes.unreadableData
         }
-        self.handle = handle
-        size = (attributes?[.size] as? NSNumber)?.intValue ?? 0
     }
 
     func next() throws -> [UInt8] {
-        let piece = [UInt8](try handle.read(upToCount: 256 << 10) ?? Data())
-        read += piece.count
-        return piece
+        do {
+            return try reader.next(Self.pieceBytes)
+        } catch {
+            throw RecordingError("\(path): \(error.text)")
+        }
     }
 }
 
@@ -202,12 +201,12 @@ private final class ReplayProgress {
         let bar = String(repeating: "█", count: full) + String(repeating: "░", count: 32 - full)
         let rate = Figures.bytes(Double(read) / max(elapsed, 0.001))
         let line = "\r\u{1b}[K\(bar) \(Figures.right("\(Int(share * 100))", 3)) %  \(rate)/s  \(left)"
-        FileHandle.standardError.write(Data(line.utf8))
+        StandardError.write(line)
         isDrawn = true
     }
 
     func clear() {
-        if isDrawn { FileHandle.standardError.write(Data("\r\u{1b}[K".utf8)) }
+        if isDrawn { StandardError.write("\r\u{1b}[K") }
         isDrawn = false
     }
 }

@@ -34,7 +34,7 @@ struct RingCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let (loaded, problems) = ConfigurationLoader.loadCluster(path: config)
+        let (loaded, problems) = ConfigurationLoader.loadCluster(path: config, environment: .command)
         if !problems.all.isEmpty { StandardError.print(ProblemReport.text(problems)) }
         guard let loaded, !problems.hasErrors else { throw ExitCodes.configuration }
         let resolution = await MemberResolvers.watch(loaded, on: MultiThreadedEventLoopGroup.singleton).once()

@@ -37,6 +37,8 @@ private final class SignalSources: @unchecked Sendable {
     init(reload: @escaping @Sendable () -> Void, _ came: @escaping @Sendable (Int) -> Void) {
         let queue = DispatchQueue(label: "tailgate.signals")
         signal(SIGPIPE, SIG_IGN)
+        // A file that has reached its limit (`ulimit -f`) is a failed write, not the end of the node.
+        signal(SIGXFSZ, SIG_IGN)
         signal(SIGHUP, SIG_IGN)
         let hangUp = DispatchSource.makeSignalSource(signal: SIGHUP, queue: queue)
         hangUp.setEventHandler(handler: reload)

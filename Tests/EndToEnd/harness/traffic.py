@@ -8,6 +8,7 @@ import threading
 import time
 
 from . import spans
+from .calm import calm_seconds
 from .clients import RawClient
 from .gateway import binary
 from .ports import free_port
@@ -105,7 +106,7 @@ class Traffic:
     def __init__(self, nodes, make, every=0.02, timeout=5):
         self.nodes = nodes if callable(nodes) else lambda: nodes
         self.make, self.every, self.timeout = make, every, timeout
-        # Spans of requests that were taken, outcomes of the others, seconds until the latest answer of all.
+        # Spans of requests that were taken, outcomes of the others, (calm) seconds until the latest answer of all.
         self.sent, self.refusals, self.slowest = [], [], 0.0
         self.failure = None
         self.clients, self.requests = {}, 0
@@ -133,7 +134,7 @@ class Traffic:
             self.clients[node.port] = RawClient(node.port)
         begin = time.monotonic()
         outcome = self.clients[node.port].export(spans.request(part), timeout=self.timeout)
-        self.slowest = max(self.slowest, time.monotonic() - begin)
+        self.slowest = max(self.slowest, calm_seconds(begin))
         if not outcome.ok:
             self.refusals.append(outcome)
             return

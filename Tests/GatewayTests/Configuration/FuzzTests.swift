@@ -31,9 +31,9 @@ import Testing
             let files = fullFiles.mapValues { Array($0.utf8) }.merging(["t.yaml": bytes]) { $1 }
             let disk = ConfigurationEnvironment(
                 variable: { fullVariables[$0] },
-                readFile: { (path, limit) throws(ConfigurationEnvironment.Unreadable) in
+                readFile: { (path, _) throws(ConfigurationEnvironment.Unreadable) in
                     guard let bytes = files[path] else { throw .init(reason: "there is no such file") }
-                    return Array(bytes.prefix(limit))
+                    return bytes
                 })
             let (config, problems) = ConfigurationLoader.load(path: "t.yaml", environment: disk)
             #expect((config == nil) == problems.hasErrors)

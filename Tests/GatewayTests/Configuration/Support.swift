@@ -5,9 +5,9 @@ import Gateway
 func environment(_ variables: [String: String] = [:], files: [String: String] = [:]) -> ConfigurationEnvironment {
     ConfigurationEnvironment(
         variable: { variables[$0] },
-        readFile: { (path, limit) throws(ConfigurationEnvironment.Unreadable) in
+        readFile: { (path, _) throws(ConfigurationEnvironment.Unreadable) in
             guard let text = files[path] else { throw .init(reason: "there is no such file") }
-            return Array(text.utf8.prefix(limit))
+            return Array(text.utf8)
         })
 }
 

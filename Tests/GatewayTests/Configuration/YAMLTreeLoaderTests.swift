@@ -1,5 +1,6 @@
 import ConfigTree
 import Gateway
+import Glibc
 import Testing
 
 @Suite struct YAMLTreeLoaderTests {
@@ -147,5 +148,26 @@ import Testing
         func problem(_ path: String) -> [String] { ConfigurationLoader.load(path: path).problems.all.map(\.message) }
         #expect(problem("/nowhere/x.yaml") == ["can't read `/nowhere/x.yaml`: there is no such file"])
         #expect(problem("/tmp") == ["can't read `/tmp`: it is a directory"])
+        #expect(problem("/dev/zero") == ["can't read `/dev/zero`: it is a device, and a regular file is expected"])
+        let pipe = "/tmp/tailgate-pipe-\(UInt64.random(in: .min ... .max))"
+        #expect(mkfifo(pipe, 0o600) == 0)
+        defer { unlink(pipe) }
+        #expect(problem(pipe) == ["can't read `\(pipe)`: it is a pipe, and a regular file is expected"])
+        // Not for a node, which reads its files again.
+        #expect(problem("-") == ["can't read `-`: there is no such file"])
+    }
+
+    /// `-` is standard input in place of the outermost file alone.
+    @Test func standardInput() {
+        var input = environment(files: ["b": "2"])
+        input.standardInput = { _ in Array("a: 1\nb: ${file:b}".utf8) }
+        let problems = ConfigProblems()
+        var loader = YAMLTreeLoader(environment: input, problems: problems)
+        #expect(loader.load(path: "-") != nil)
+        #expect(problems.all.isEmpty && loader.files == ["b"])
+        input.standardInput = { (_) throws(ConfigurationEnvironment.Unreadable) in throw .init(reason: "it is closed") }
+        loader = YAMLTreeLoader(environment: input, problems: problems)
+        #expect(loader.load(path: "-") == nil)
+        #expect(problems.all.map(\.description) == ["-:1:1: can't read standard input: it is closed"])
     }
 }

@@ -87,7 +87,7 @@ private func server(_ certificate: String, _ key: String) -> TLSSettings {
         #expect(message(Certificates.one, "-----BEGIN ENCRYPTED PRIVATE KEY-----")?.contains("encrypted with a passphrase") == true)
         var missing = server(Certificates.one, Certificates.oneKey)
         missing.certificate = .file("/nowhere/x.crt")
-        #expect(problems(missing) == [TLSProblem(.certificate, "cannot read /nowhere/x.crt: No such file or directory")])
+        #expect(problems(missing) == [TLSProblem(.certificate, "cannot read /nowhere/x.crt: there is no such file")])
         missing.certificate = .file("/dev/zero")
         #expect(problems(missing).count == 1, "no device is read")
     }

@@ -30,6 +30,27 @@ def check_whole(seen, reports, lost=0):
 TRAFFIC = ("--spans-per-request", "256", "--rate", "3000")
 
 
+def test_compressed_between_nodes(cluster, backend, rng):
+    """Large requests are compressed on other threads, small ones on the loop; spans come whole either way, and fewer bytes do."""
+    store = backend()
+    with cluster([store], cluster={"compression": "gzip"}) as nodes:
+        nodes.start()
+        nodes.wait_for_ring(0, 1, 2)
+        sent = []
+        with RawClient(nodes.nodes[0].port) as client:
+            for count in (1, 200, 1, 400):
+                part = [span for _ in range(count) for span in spans.trace(rng, 4)]
+                for span in part:
+                    span.attributes.append(spans.text("payload", "x" * 500))
+                client.must_export(spans.request(part))
+                sent += part
+        ledgers = nodes.settle()
+        assert totals(ledgers, "from_peers") == totals(ledgers, "forwarded") > len(sent) // 2
+        received = sum(node.metrics().value("tailgate_received_body_bytes", encoding="gzip") for node in nodes.nodes[1:])
+        assert 0 < received < 500 * totals(ledgers, "forwarded") / 4
+    store.assert_exactly(sent)
+
+
 def test_three_nodes(cluster, backend, rng):
     """Spans of one trace come in at all nodes, and go out of one of them, together."""
     store = backend()

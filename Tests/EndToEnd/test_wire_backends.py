@@ -146,7 +146,7 @@ def test_answer_without_end(gateway, odd, rng):
 def test_not_http2_at_all(gateway, odd, rng, talk):
     """Retried with backoff; the good backend next to it has everything at once."""
     store, good = odd(TCPBackend, talk), Backend()
-    exporters = {"otlp/a": otlp(store.endpoint, retry_on_failure={"max_elapsed_time": "2s"}), "otlp/b": otlp(good)}
+    exporters = {"otlp/a": otlp(store.endpoint, timeout="2s", retry_on_failure={"max_elapsed_time": "2s"}), "otlp/b": otlp(good)}
     with gateway(exporters) as node, RawClient(node.port) as client:
         sent = send(client, rng)
         good.wait_for_spans(len(sent), timeout=3)
@@ -175,7 +175,7 @@ def test_name_that_does_not_resolve(gateway, backend, rng):
     """A backend that does not exist (yet) keeps nobody from running."""
     good = backend()
     retry = {"max_elapsed_time": "2s"}
-    exporters = {"otlp/a": otlp("no-such-host.invalid:4317", retry_on_failure=retry), "otlp/b": otlp(good)}
+    exporters = {"otlp/a": otlp("no-such-host.invalid:4317", timeout="2s", retry_on_failure=retry), "otlp/b": otlp(good)}
     with gateway(exporters) as node, RawClient(node.port) as client:
         sent = send(client, rng)
         good.wait_for_spans(len(sent), timeout=5)

@@ -17,7 +17,9 @@ package final class EncoderPool: Sendable {
         let deflater = Mutex<Deflater?>(nil)
     }
 
-    /// Messages up to this size cost less where they are than the way to a thread and back.
+    /// Messages up to this size are compressed where they are: that holds a loop for 34 us at most (measured: 12 us for 512
+    /// bytes, 34 for 4 KiB, 94 for 16 KiB, 834 for 64 KiB; to a thread and back 6 us of work), and they need not wait for a thread
+    /// that is busy with a large one.
     package static let inPlaceBytes = 4096
 
     private let threads: NIOThreadPool

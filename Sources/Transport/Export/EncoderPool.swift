@@ -17,9 +17,9 @@ package final class EncoderPool: Sendable {
         let deflater = Mutex<Deflater?>(nil)
     }
 
-    /// Messages up to this size are compressed where they are: that holds a loop for 34 us at most (measured: 12 us for 512
-    /// bytes, 34 for 4 KiB, 94 for 16 KiB, 834 for 64 KiB; to a thread and back 6 us of work), and they need not wait for a thread
-    /// that is busy with a large one.
+    /// Messages up to this size are compressed where they are: that holds a loop for 34 us at most (measured: 12 us for
+    /// 512 bytes, 34 for 4 KiB, 94 for 16 KiB, 834 for 64 KiB; to a thread and back 6 us of work), and they need not wait for
+    /// a thread that is busy with a large one.
     package static let inPlaceBytes = 4096
 
     private let threads: NIOThreadPool
@@ -32,7 +32,8 @@ package final class EncoderPool: Sendable {
         threads.start()
     }
 
-    /// Makes the form of a request that `ExportRequest.use` asked for; whoever waits for it is called from a thread of the pool.
+    /// Makes the form of a request that `ExportRequest.use` asked for; whoever waits for it is called from a thread of the
+    /// pool.
     package func make(_ request: ExportRequest) {
         threads.submit { [self] state in
             guard state == .active else { return }
@@ -53,7 +54,8 @@ package final class EncoderPool: Sendable {
         }
     }
 
-    /// Runs something that takes long on a thread of the pool, and calls `done` on `loop` with what it gave; nil if the pool has ended.
+    /// Runs something that takes long on a thread of the pool, and calls `done` on `loop` with what it gave; nil if the pool
+    /// has ended.
     package func run<Value: Sendable>(
         on loop: any EventLoop, _ work: @escaping @Sendable () -> Value, _ done: @escaping (Value?) -> Void
     ) {

@@ -79,6 +79,8 @@ package final class Gateway: Sendable {
     package var memoryLimitBytes: Int { plan.memory.limitBytes }
     /// What each part may hold at most, beside the limit.
     package var memoryBounds: MemoryBounds { MemoryBounds(plan, config) }
+    /// How file descriptors are divided.
+    package var descriptors: DescriptorBudget { DescriptorBudget(config, limit: process.maxFDs, workers: workers.count) }
     /// Where the series of `NodeSnapshot.metrics` stand.
     package var metrics: NodeMetrics { plan.metrics }
 
@@ -90,6 +92,9 @@ package final class Gateway: Sendable {
     ) async throws(GatewayError) -> Gateway {
         let process = ProcessStatistics()
         let count = max(1, options.workers ?? System.coreCount)
+        let descriptors = DescriptorBudget(config, limit: process.maxFDs, workers: count)
+        var adminLimits = AdminLimits()
+        adminLimits.connections = descriptors.admin
         let security = try NodeSecurity(config, logger: logger)
         let policyMemory = NodePlanner.PolicyMemory()
         let plan: NodePlan
@@ -154,13 +159,13 @@ package final class Gateway: Sendable {
             if config.telemetry.metricsLevel != .none {
                 let address = config.telemetry.metricsAddress
                 admin = try await AdminServer.start(
-                    host: address.host, port: address.port, responder: AdminPages(sources),
+                    host: address.host, port: address.port, responder: AdminPages(sources), limits: adminLimits,
                     guards: AdminGuards(tls: security.adminTLS, authenticator: security.adminAuthenticator))
             }
             if let health = config.healthCheck {
                 let page = HealthCheckPage(path: health.path) { status.healthCheckState }
                 healthCheck = try await AdminServer.start(
-                    host: health.endpoint.host, port: health.endpoint.port, responder: page,
+                    host: health.endpoint.host, port: health.endpoint.port, responder: page, limits: adminLimits,
                     guards: AdminGuards(tls: security.healthTLS, authenticator: nil))
             }
             for worker in workers {

@@ -99,7 +99,8 @@ package enum NodePlanner {
                 limitBytes: hard, softLimitBytes: soft,
                 fixedBytes: MemoryBounds.fixedParts(shard, batch, workers: workers).reduce(0) { $0 + $1.bytes }),
             destinationNames: pipeline.exporters.map { "\($0.id)" },
-            security: security.plan(listeners.map(\.limits), maximumFileDescriptors: process.maxFDs))
+            security: security.plan(
+                listeners, DescriptorBudget(config, limit: process.maxFDs, workers: workers)))
         let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)
         plan.policies = inForce(policies, shadow, number: 1, book, pipeline.tailSampling)
         plan.refusesExcessTraces = pipeline.tailSampling.blockOnOverflow && pipeline.tailSampling.numTraces != nil

@@ -66,12 +66,17 @@ final class NodeSecurity: Sendable {
     }
 
     /// What the workers get.
-    /// - Parameter maximumFileDescriptors: of the process; some are kept back for files and exporters.
-    func plan(_ limits: [ServerLimits], maximumFileDescriptors: Int?) -> SecurityPlan {
-        let wanted = limits.map(\.maximumConnections).max() ?? ServerLimits().maximumConnections
-        let possible = maximumFileDescriptors.map { max(16, $0 - max(64, $0 / 20)) } ?? wanted
+    /// - Parameter configured: in the order of the plan's limits.
+    func plan(_ configured: [ListenerConfig], _ descriptors: DescriptorBudget) -> SecurityPlan {
+        func most(_ isForPeers: Bool) -> Int? {
+            configured.filter { $0.settings.isForPeers == isForPeers }.map(\.limits.maximumConnections).max()
+        }
+        let clients = most(false) ?? ServerLimits().maximumConnections
+        let peers = most(true) ?? 0
         return SecurityPlan(
-            listeners: listeners, limiter: ConnectionLimiter(maximumConnections: min(wanted, possible)), log: log)
+            listeners: listeners,
+            limiter: ConnectionLimiter(maximumConnections: min(clients, descriptors.clients ?? clients)),
+            peerLimiter: ConnectionLimiter(maximumConnections: min(peers, descriptors.peers)), log: log)
     }
 
     func shutdown() async { try? await pool.shutdownGracefully() }

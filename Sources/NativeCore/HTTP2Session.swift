@@ -14,6 +14,10 @@ package struct HTTP2Settings: Sendable {
     package var maximumHeaderBytes: Int = 16 << 10
     /// Body bytes one stream may bring; what goes beyond is discarded and reported as `.bodyTooLarge`.
     package var maximumBodyBytes: Int = 64 << 20
+    /// Room that is made for a body at once, whatever length it claims; bytes, at most.
+    package var firstBodyBytes: Int = 1 << 20
+    /// So many bodies at once get that much room.
+    package var roomyBodies: Int = 16
     /// Bytes of one DATA frame that we send, at most.
     package var sendFrameBytes: Int = 64 << 10
     /// Resets by the peer that are forgiven at once, and per second after that; more ends the connection
@@ -32,6 +36,8 @@ package enum HTTP2Event: Sendable, Equatable {
     case trailers(stream: Int32)
     /// Five or more body bytes are there, reported once: enough to read a gRPC message prefix.
     case bodyBegan(stream: Int32)
+    /// The body has more bytes than `watchBody` said; reported once.
+    case bodyGrew(stream: Int32)
     /// The body outgrew `maximumBodyBytes`; the rest of it is being discarded.
     case bodyTooLarge(stream: Int32)
     /// The peer has finished sending on the stream; its body is complete.
@@ -95,6 +101,13 @@ package struct HTTP2Session: ~Copyable {
         return (state.idleFrames, state.usefulFrames)
     }
 
+    /// What header fields cost since the last call, bytes: names, values and 32 for every field, also of lists that were refused;
+    /// frames that broke the protocol count as much as a request.
+    package mutating func takeHeaderBytes() -> Int {
+        defer { state.headerBytes = 0 }
+        return state.headerBytes
+    }
+
     /// The oldest event not yet taken.
     package mutating func nextEvent() -> HTTP2Event? { state.nextEvent() }
 
@@ -148,17 +161,32 @@ package struct HTTP2Session: ~Copyable {
     /// Moves the body out of an open stream; the stream then holds an empty one.
     package mutating func takeBody(of stream: Int32) -> [UInt8]? {
         guard let stream = state.stream(stream) else { return nil }
-        state.bufferedBodyBytes -= stream.body.count
+        state.noteTaken(stream.body)
+        state.noteTypical(stream.body.count)
         var body: [UInt8] = []
         swap(&body, &stream.body)
         return body
     }
 
+    /// Bytes of a body that have come, and the room that there is for it.
+    package func bodySize(of stream: Int32) -> (count: Int, capacity: Int) {
+        guard let body = state.stream(stream)?.body else { return (0, 0) }
+        return (body.count, body.capacity)
+    }
+
+    /// Makes room for a body, and moves it there.
+    package mutating func reserveBody(of stream: Int32, capacity: Int) {
+        state.stream(stream)?.body.reserveCapacity(capacity)
+    }
+
+    /// `.bodyGrew` is reported as soon as a body has more than so many bytes.
+    package mutating func watchBody(of stream: Int32, beyond count: Int) { state.stream(stream)?.bodyMark = count }
+
     /// From now on body bytes of this stream are thrown away as they come.
     package mutating func discardBody(of stream: Int32) {
         guard let found = state.stream(stream) else { return }
         found.discards = true
-        state.bufferedBodyBytes -= found.body.count
+        state.noteTaken(found.body)
         found.body = []
     }
 

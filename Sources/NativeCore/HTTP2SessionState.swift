@@ -7,6 +7,8 @@ final class StreamState {
     var body: [UInt8] = []
     var discards = false
     var bodyBeganReported = false
+    /// `.bodyGrew` is reported once when the body has more bytes than this.
+    var bodyMark = Int.max
     var isAnswered = false
     var resetsWhenSent = false
     var headersDone = false
@@ -58,6 +60,12 @@ final class StreamState {
     /// Frames since the last look that moved nothing, and those that did.
     var idleFrames = 0
     var usefulFrames = 0
+    /// What header fields cost since the last look, and violations with them, bytes.
+    var headerBytes = 0
+    /// Bodies of which something has come and that nobody took.
+    private var bodiesUnderWay = 0
+    /// About as long as bodies were lately, bytes.
+    private var typicalBody = 0
 
     var openStreams: Int { streams.count }
 
@@ -146,8 +154,17 @@ final class StreamState {
 
     private func forget(_ id: Int32) {
         guard let stream = streams.removeValue(forKey: id) else { return }
-        bufferedBodyBytes -= stream.body.count
+        noteTaken(stream.body)
     }
+
+    /// A body leaves its stream.
+    func noteTaken(_ body: [UInt8]) {
+        bufferedBodyBytes -= body.count
+        if !body.isEmpty { bodiesUnderWay -= 1 }
+    }
+
+    /// A whole body was taken: the next one may be as long.
+    func noteTypical(_ bytes: Int) { typicalBody = max(bytes, typicalBody - typicalBody / 8) }
 
     func provider(for stream: StreamState) -> nghttp2_data_provider {
         var provider = unsafe nghttp2_data_provider()
@@ -244,6 +261,7 @@ final class StreamState {
         unsafe nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks) {
             _, frame, _, userData in
             guard let me = unsafe SessionState.from(userData), let frame = unsafe frame else { return 0 }
+            me.headerBytes &+= SessionState.violationCost
             me.events.append(.violation(stream: unsafe frame.pointee.hd.stream_id))
             return 0
         }
@@ -261,6 +279,9 @@ final class StreamState {
         }
     }
 
+    /// A broken frame costs an answer, and often a stream; as much as so many bytes of header fields.
+    private static let violationCost = 2 << 10
+
     /// The end of a stream in an empty DATA frame, CONTINUATION and RST_STREAM count as neither: nghttp2 bounds the last two.
     private func countFrame(_ header: nghttp2_frame_hd) {
         switch UInt32(header.type) {
@@ -271,7 +292,9 @@ final class StreamState {
             } else if header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) == 0 {
                 idleFrames &+= 1
             }
-        case NGHTTP2_CONTINUATION.rawValue, NGHTTP2_RST_STREAM.rawValue: break
+        // Hardly a client needs them: fields that fit here fit into one HEADERS frame.
+        case NGHTTP2_CONTINUATION.rawValue: headerBytes &+= 256 + 32 * header.length
+        case NGHTTP2_RST_STREAM.rawValue: break
         case NGHTTP2_PRIORITY.rawValue:
             idleFrames &+= 1
             // nghttp2 does not look into these frames when priorities are off; this is an error even so (RFC 9113 §6.3).
@@ -297,7 +320,10 @@ final class StreamState {
     ) -> Int32 {
         guard let stream = stream(unsafe frame.hd.stream_id) else { return 0 }
         let held = stream.headers.accountedBytes + (stream.trailers?.accountedBytes ?? 0)
+        headerBytes &+= nameLength + valueLength + 32
         if held + nameLength + valueLength + 32 > settings.maximumHeaderBytes {
+            // The rest of the block is decoded all the same, and each of its bytes may be a field.
+            headerBytes &+= 32 * Int(unsafe frame.hd.length)
             events.append(.violation(stream: unsafe frame.hd.stream_id))
             return Int32(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
         }
@@ -315,31 +341,45 @@ final class StreamState {
         guard let stream = stream(id), !stream.discards else { return }
         if stream.body.count + bytes.count > settings.maximumBodyBytes {
             stream.discards = true
-            bufferedBodyBytes -= stream.body.count
+            noteTaken(stream.body)
             stream.body = []
             events.append(.bodyTooLarge(stream: id))
             return
         }
-        if stream.body.isEmpty { unsafe reserve(stream, bytes) }
+        if stream.body.isEmpty && bytes.count > 0 {
+            unsafe reserve(stream, bytes)
+            bodiesUnderWay += 1
+        }
         unsafe stream.body.append(contentsOf: bytes)
         bufferedBodyBytes += bytes.count
         if !stream.bodyBeganReported && stream.body.count >= 5 {
             stream.bodyBeganReported = true
             events.append(.bodyBegan(stream: id))
         }
+        if stream.body.count > stream.bodyMark {
+            stream.bodyMark = .max
+            events.append(.bodyGrew(stream: id))
+        }
     }
 
-    /// A gRPC message says its length in its second to fifth byte, other bodies in a field; room for it is taken at once, up to 1
-    /// MiB, so that a claim alone costs little. For bodies that are no gRPC messages the guess is harmless.
+    /// A gRPC message says its length in its second to fifth byte, other bodies in a field; room for it is taken at once, as far as
+    /// `firstBodyBytes` go, so that a claim alone costs little. For bodies that are no gRPC messages the guess is harmless.
     private func reserve(_ stream: StreamState, _ bytes: UnsafeBufferPointer<UInt8>) {
         if let field = stream.headers.first("content-length") {
             let length = field.prefix(9).reduce(0) { $0 * 10 + Int($1 & 0x0f) }
-            stream.body.reserveCapacity(min(length, 1 << 20))
+            stream.body.reserveCapacity(max(bytes.count, min(length, firstBodyBytes)))
             return
         }
         guard bytes.count >= 5, unsafe bytes[0] <= 1 else { return }
         let declared = unsafe Int(bytes[1]) << 24 | Int(bytes[2]) << 16 | Int(bytes[3]) << 8 | Int(bytes[4])
-        stream.body.reserveCapacity(min(declared + 5, 1 << 20))
+        stream.body.reserveCapacity(max(bytes.count, min(declared + 5, firstBodyBytes)))
+    }
+
+    /// How much room a body gets before it has come: as much as the connection's bodies took lately, so that they need not be moved;
+    /// hardly anything where many are announced at once.
+    private var firstBodyBytes: Int {
+        if bodiesUnderWay >= settings.roomyBodies { return 4 << 10 }
+        return min(settings.firstBodyBytes, max(64 << 10, typicalBody + typicalBody / 4))
     }
 
     private func frameReceived(_ frame: nghttp2_frame) {

@@ -63,13 +63,28 @@ package final class MemoryBudget: Sendable {
         return max(0, max(room - fixedBytes, room / 4))
     }
 
+    /// Whether so little would be left after so many bytes more that some clients are refused.
+    package func isShort(_ bytes: Int) -> Bool { softLimitBytes - usedBytes - bytes <= keptFrom(.greedy) }
+
+    /// How much room must be left after what a client brings: an eighth of what an idle node has is kept from those who took more
+    /// than their share, of which a quarter is for other addresses alone.
+    package func keptFrom(_ standing: ClientStanding) -> Int {
+        switch standing {
+        case .modest: 0
+        case .modestConnection: greatestHoldingBytes / 32
+        case .greedy: greatestHoldingBytes / 8
+        }
+    }
+
     /// Sets memory aside that a request will need, or says that there is no room for it. Of two callers who want the last room
     /// one gets it. What is set aside must be released.
-    /// - Parameter bytes: 0 or more. 0 asks whether there is room at all.
-    package func tryReserve(_ bytes: Int) -> Bool {
+    /// - Parameters:
+    ///   - bytes: 0 or more. 0 asks whether there is room at all.
+    ///   - room: what must be left beyond it, bytes.
+    package func tryReserve(_ bytes: Int, leaving room: Int = 0) -> Bool {
         var present = reserved.load(ordering: .relaxed)
         while true {
-            guard bytes < softLimitBytes - unreservedBytes - present else { return false }
+            guard bytes < softLimitBytes - unreservedBytes - present - room else { return false }
             let (exchanged, original) = reserved.weakCompareExchange(
                 expected: present, desired: present + bytes, ordering: .relaxed)
             if exchanged { return true }

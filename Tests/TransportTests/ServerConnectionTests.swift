@@ -124,6 +124,122 @@ import Testing
         #expect(try caller.export(Encode.request([Encode.span(trace(1))])).grpcStatus == "0")
     }
 
+    @Test func whatCanNeverFitIsRefusedForGood() throws {
+        let node = Node(try makePlan(memoryLimit: 64 << 20))
+        let caller = try Caller(node)
+        let reply = try caller.call(Caller.headers(), framed([], length: 60 << 20))
+        #expect(reply.grpcStatus == "8" && reply.message?.contains("when idle") == true)
+        #expect(header(reply.headers, "grpc-status-details-bin") == nil, "nobody should come back with it")
+        #expect(node.refused(.exceedsMemory) == 1 && node.plan.memory.reservedBytes == 0)
+        // What fits later is worth another try.
+        node.plan.memory.mappedChanged(by: 30 << 20)
+        let later = try caller.call(Caller.headers(), framed([], length: 20 << 20))
+        #expect(later.grpcStatus == "14" && node.refused(.memory) == 1)
+    }
+
+    /// Of a large body what has come is reserved, and twice as much at most.
+    @Test func bodiesAreReservedAsTheyCome() throws {
+        let node = Node(try makePlan())
+        let caller = try Caller(node)
+        let body = framed([UInt8](repeating: 0, count: 12 << 20))
+        _ = try caller.session.request(headers: Caller.headers(), body: body)
+        var sent = 0
+        while sent < 3 << 20 {
+            var bytes: [UInt8] = []
+            let count = try caller.session.output(limit: 60_000) { frame in frame.withUnsafeBytes { bytes.append(contentsOf: $0) } }
+            if count == 0 { break }
+            sent += count
+            _ = try caller.channel.writeInbound(ByteBuffer(bytes: bytes))
+            try caller.listen()
+            let held = node.plan.memory.reservedBytes
+            #expect(held + (256 << 10) > sent - 60_000 && held <= max(128 << 10, 2 * sent + (600 << 10)), "\(sent): \(held)")
+        }
+        try caller.pump()
+        #expect(node.plan.memory.reservedBytes == 0)
+        #expect(node.refused(.malformed) == 1)
+    }
+
+    /// When memory is short, who took more than a fair share is refused and others are not.
+    @Test func whatIsLeftIsForModestClients() throws {
+        let node = Node(try makePlan(memoryLimit: 64 << 20))
+        let greedy = try Caller(node)
+        let modest = try Caller(node)
+        func message(_ number: UInt64) -> [UInt8] {
+            Encode.request((0..<100).map { Encode.span(trace(number), id: UInt64($0 + 1)) })
+        }
+        for number in UInt64(0)..<60 { #expect(try greedy.export(message(number)).grpcStatus == "0") }
+        #expect(try modest.export(message(100)).grpcStatus == "0")
+        let memory = node.plan.memory
+        let kept = memory.keptFrom(.greedy)
+        memory.mappedChanged(by: memory.roomBytes - kept / 2)
+        let refused = try greedy.export(message(101))
+        #expect(refused.grpcStatus == "14" && node.refused(.memory) == 1)
+        #expect(try modest.export(message(102)).grpcStatus == "0")
+        let reasons = node.plan.metrics.ingress.memoryRefusals
+        #expect(node.worker.cells.value(of: reasons[.share]) == 1)
+        // A part is for other addresses alone.
+        memory.mappedChanged(by: memory.roomBytes - memory.keptFrom(.modestConnection) / 2)
+        #expect(try modest.export(message(103)).grpcStatus == "14")
+        #expect(node.worker.cells.value(of: reasons[.address]) == 1)
+        memory.mappedChanged(by: -kept * 4)
+        #expect(try greedy.export(message(104)).grpcStatus == "0")
+    }
+
+    /// A large entry of the compression table, referred to over and over: a few bytes on the wire, kilobytes of fields.
+    @Test func headerFieldsBeyondNeedEndTheConnection() throws {
+        let node = Node(try makePlan())
+        let good = try Caller(node)
+        let attacker = try Caller(node)
+        let text = String(repeating: "x", count: 3900)
+        let fields = Caller.headers(extra: [("a", text), ("a", text), ("a", text)])
+        let body = framed(Encode.request([Encode.span(trace(1))]))
+        var requests = 0
+        while attacker.channel.isActive && requests < 2000 {
+            _ = try? attacker.start(fields, body)
+            requests += 1
+        }
+        #expect(requests < 400)
+        #expect(attacker.goAways == [HTTP2ErrorCode.enhanceYourCalm])
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.floods[.headers]) == 1)
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.connectionsClosed[.abuse]) == 1)
+        // As many requests with fields as they are usual.
+        for _ in 0..<2000 { #expect(try good.call(Caller.headers(), body).grpcStatus == "0") }
+        #expect(good.channel.isActive)
+    }
+
+    /// Lists over the limit are decoded to their end, and answered.
+    @Test func headerListsOverTheLimitEndTheConnection() throws {
+        let node = Node(try makePlan())
+        let attacker = try Caller(node)
+        let text = String(repeating: "x", count: 3900)
+        let fields = Caller.headers(extra: (0..<14).map { _ in ("a", text) })
+        var requests = 0
+        while attacker.channel.isActive && requests < 2000 {
+            _ = try? attacker.start(fields, framed([]))
+            requests += 1
+        }
+        #expect(requests < 400)
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.floods[.headers]) == 1)
+    }
+
+    /// Requests that are wrong in themselves cost answers; those that meet a node without room are no fault of the client.
+    @Test func requestsThatAreOfNoUseEndTheConnection() throws {
+        let node = Node(try makePlan(memoryLimit: 64 << 20))
+        let lost = try Caller(node)
+        let wrong = Caller.headers(path: "/no.such.Service/Method")
+        var requests = 0
+        while lost.channel.isActive && requests < 5000 {
+            _ = try? lost.start(wrong, [])
+            requests += 1
+        }
+        #expect((600...1300).contains(requests), "\(requests)")
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.floods[.refusals]) == 1)
+        let patient = try Caller(node)
+        node.plan.memory.mappedChanged(by: 64 << 20)
+        for _ in 0..<3000 { #expect(try patient.call(Caller.headers(), []).grpcStatus == "14") }
+        #expect(patient.channel.isActive)
+    }
+
     @Test func notServingIsRetryable() throws {
         let node = Node(try makePlan())
         let caller = try Caller(node)

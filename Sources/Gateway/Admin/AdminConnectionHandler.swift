@@ -14,7 +14,10 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     private let responder: any AdminResponder
     private let limits: AdminLimits
     private let authenticator: RequestAuthenticator?
-    private let onClose: () -> Void
+    private let onClose: (AdminConnectionHandler) -> Void
+    private weak var channel: (any Channel)?
+    /// Since when the client has kept the node waiting, for a request or for an answer to be taken; nil: it waits for the node.
+    private(set) var waitsSince: NIODeadline?
     private var head: HTTPRequestHead?
     private var bodyBytes = 0
     private var deadline: Scheduled<Void>?
@@ -23,8 +26,10 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     private var isAnswering = false
 
     init(
-        responder: any AdminResponder, limits: AdminLimits, authenticator: RequestAuthenticator? = nil, onClose: @escaping () -> Void
+        responder: any AdminResponder, limits: AdminLimits, authenticator: RequestAuthenticator? = nil,
+        onClose: @escaping (AdminConnectionHandler) -> Void
     ) {
+        waitsSince = .now()
         self.responder = responder
         self.authenticator = authenticator
         self.limits = limits
@@ -32,6 +37,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        channel = context.channel
         // the handler may be added to a channel that is already active
         if context.channel.isActive { closeIfLate(limits.requestTimeout, context) }
     }
@@ -50,8 +56,11 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     /// Comes exactly once for every handler that was added, however the connection ends.
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
-        onClose()
+        onClose(self)
     }
+
+    /// Somebody else needs the place.
+    func giveWay() { channel?.close(promise: nil) }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)
@@ -75,6 +84,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         turn += 1
         isAnswering = true
+        waitsSince = nil
         let turn = turn
         let loop = context.eventLoop
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: loop)
@@ -109,6 +119,7 @@ final class AdminConnectionHandler: ChannelInboundHandler {
         guard turn == self.turn, isAnswering, context.channel.isActive else { return }
         isAnswering = false
         if let stream = response.stream { return send(stream, response, request, turn, context) }
+        waitsSince = .now()
         closeIfLate(limits.writeTimeout, context)
         let keepAlive = request.isKeepAlive
         var headers: HTTPHeaders = [

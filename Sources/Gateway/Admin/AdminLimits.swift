@@ -1,7 +1,8 @@
 /// Limits of an admin listener. Worst case in memory: `connections` times (`headerBytes` and one
 /// response).
 package struct AdminLimits: Sendable {
-    /// Connections at once; further ones are closed as they come.
+    /// Connections at once. When one more comes, the one goes that has kept the node waiting for longest; if all wait for the
+    /// node, the new one is closed.
     package var connections = 64
     /// Names and values of a request's headers together; more gives 400 and the end.
     package var headerBytes = 16 * 1024

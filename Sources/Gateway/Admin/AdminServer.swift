@@ -36,19 +36,20 @@ package final class AdminServer: Sendable {
         guards: AdminGuards = AdminGuards()
     ) async throws(AdminServerError) -> AdminServer {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        // all connections live on the group's only loop, so a plain number counts them
-        let open = NIOLoopBoundBox.makeBoxSendingValue(0, eventLoop: group.next())
+        // All connections live on the group's only loop.
+        let open = NIOLoopBoundBox.makeBoxSendingValue(AdminConnections(), eventLoop: group.next())
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
-                guard open.value < limits.connections else {
+                let connections = open.value
+                guard connections.makeRoom(limits.connections) else {
                     return channel.eventLoop.makeFailedFuture(AdminConnectionRefused())
                 }
                 return channel.eventLoop.makeCompletedFuture {
-                    try Self.configure(channel, responder, limits, guards) { open.value -= 1 }
-                    open.value += 1
+                    let handler = try Self.configure(channel, responder, limits, guards) { connections.remove($0) }
+                    connections.add(handler)
                 }
             }
         do {
@@ -72,8 +73,8 @@ package final class AdminServer: Sendable {
 
     private static func configure(
         _ channel: any Channel, _ responder: some AdminResponder, _ limits: AdminLimits, _ guards: AdminGuards,
-        onClose: @escaping () -> Void
-    ) throws {
+        onClose: @escaping (AdminConnectionHandler) -> Void
+    ) throws -> AdminConnectionHandler {
         var decoder = NIOHTTPDecoderLimitConfiguration()
         decoder.maxHeaderFieldSize = limits.headerBytes
         decoder.maxHeaderListSize = limits.headerBytes
@@ -84,9 +85,32 @@ package final class AdminServer: Sendable {
             withPipeliningAssistance: true, withErrorHandling: true,
             withEncoderConfiguration: HTTPResponseEncoder.Configuration(),
             withDecoderLimitConfiguration: decoder)
-        try pipeline.addHandler(
-            AdminConnectionHandler(
-                responder: responder, limits: limits, authenticator: guards.authenticator, onClose: onClose))
+        let handler = AdminConnectionHandler(
+            responder: responder, limits: limits, authenticator: guards.authenticator, onClose: onClose)
+        try pipeline.addHandler(handler)
+        return handler
+    }
+}
+
+/// The open connections of an admin listener. Confined to its loop.
+private final class AdminConnections {
+    private var handlers: [ObjectIdentifier: AdminConnectionHandler] = [:]
+
+    func add(_ handler: AdminConnectionHandler) { handlers[ObjectIdentifier(handler)] = handler }
+
+    func remove(_ handler: AdminConnectionHandler) { handlers[ObjectIdentifier(handler)] = nil }
+
+    /// Whether one more may come. If there are as many as may be, the one goes that has kept the node waiting for longest, for a
+    /// request or for an answer to be taken: so clients that open connections and are slow keep nobody out.
+    func makeRoom(_ limit: Int) -> Bool {
+        if handlers.count < limit { return true }
+        let waiting = handlers.values.filter { $0.waitsSince != nil }
+        guard let oldest = waiting.min(by: { ($0.waitsSince ?? .distantFuture) < ($1.waitsSince ?? .distantFuture) }) else {
+            return false
+        }
+        remove(oldest)
+        oldest.giveWay()
+        return true
     }
 }
 

@@ -27,6 +27,10 @@ package struct ListenerLimitsConfig: Sendable, Equatable {
     package var maximumConnectionsPerAddress: Int?
     package var maximumHeaderBytes: Int?
     package var maximumInflationRatio: Int?
+    /// Of header fields beyond what requests need; 0: no bound.
+    package var maximumHeaderBytesPerSecond: Int?
+    /// What a request needs.
+    package var headerBytesPerRequest: Int?
     /// Durations in nanoseconds; 0 switches a bound off where `ServerLimits` says so.
     package var firstByteTimeout: Int64?
     package var handshakeTimeout: Int64?
@@ -41,6 +45,8 @@ package struct ListenerLimitsConfig: Sendable, Equatable {
         maximumConnectionsPerAddress = reader.optionalInteger("max_connections_per_address", in: 1...10_000_000)
         maximumHeaderBytes = reader.optionalInteger("max_header_bytes", in: 1024...1 << 20)
         maximumInflationRatio = reader.optionalInteger("max_inflation_ratio", in: 10...1100)
+        maximumHeaderBytesPerSecond = reader.optionalInteger("max_header_bytes_per_second", in: 0...1 << 30)
+        headerBytesPerRequest = reader.optionalInteger("header_bytes_per_request", in: 0...1 << 20)
         firstByteTimeout = reader.limit("first_byte_timeout", from: 0)
         handshakeTimeout = reader.limit("handshake_timeout", from: 0)
         firstRequestTimeout = reader.limit("first_request_timeout", from: 0)
@@ -55,6 +61,11 @@ package struct ListenerLimitsConfig: Sendable, Equatable {
         limits.maximumConnectionsPerAddress = maximumConnectionsPerAddress ?? limits.maximumConnectionsPerAddress
         limits.maximumHeaderBytes = maximumHeaderBytes ?? limits.maximumHeaderBytes
         limits.maximumInflationRatio = maximumInflationRatio ?? limits.maximumInflationRatio
+        if let rate = maximumHeaderBytesPerSecond {
+            limits.work.perSecond = rate
+            limits.work.burst = 4 * rate
+        }
+        limits.work.perRequest = headerBytesPerRequest ?? limits.work.perRequest
         limits.firstByteTimeout = firstByteTimeout ?? limits.firstByteTimeout
         limits.handshakeTimeout = handshakeTimeout ?? limits.handshakeTimeout
         limits.firstRequestTimeout = firstRequestTimeout ?? limits.firstRequestTimeout

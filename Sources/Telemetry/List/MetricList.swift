@@ -76,6 +76,13 @@ extension MetricList {
     static let streamsReset = MetricFamily(
         "tailgate_streams_reset_total", .counter, labels: ["by"],
         help: "HTTP/2 streams reset before they were done, by which side.")
+    static let floods = MetricFamily(
+        "tailgate_floods_total", .counter, labels: ["kind"],
+        help: "Client connections closed for abuse, by what they did too much of.")
+    static let memoryRefusals = MetricFamily(
+        "tailgate_memory_refusals_total", .counter, labels: ["reason"],
+        help: "Times that there was no memory for a client's request: full, share (kept for clients that took less), address (kept "
+            + "for other addresses), slow (its body came too slowly).")
     static let http2ProtocolViolations = MetricFamily(
         "tailgate_http2_protocol_violations_total", .counter,
         help: "Frames of clients that broke HTTP/2 or its limits.")

@@ -26,6 +26,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case authenticationBusy = "authentication_busy"
     /// Near the memory limit.
     case memory
+    /// Larger than what an idle node could hold.
+    case exceedsMemory = "exceeds_memory"
     /// A shard that would own spans of the request has no room for them.
     case mailboxFull = "mailbox_full"
     /// `num_traces` traces wait for their decision, and `block_on_overflow` is set.
@@ -50,6 +52,42 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case cancelled
     /// Our own fault.
     case internalError = "internal"
+
+    /// The request itself is wrong, whoever sends it and whenever: a client that goes on with such requests is of no use.
+    package var isForWhatItIs: Bool {
+        switch self {
+        case .messageTooLarge, .inflatedTooLarge, .malformed, .badFraming, .corruptEncoding, .unsupportedEncoding,
+            .unsupportedContentType, .unknownMethod, .wrongHTTPMethod, .badHeaders, .unauthenticated, .badPeerMessage: true
+        case .exceedsMemory, .authenticationBusy, .memory, .mailboxFull, .traceLimit, .queueFull, .ownersRefuse, .custodyFull,
+            .repeatedBatch, .notServing, .deadlineExceeded, .tooManyStreams, .cancelled, .internalError: false
+        }
+    }
+}
+
+/// Why there was no memory for a client's request. The raw value is the label `reason`.
+package enum MemoryRefusal: String, Sendable, CaseIterable {
+    /// There is none for anybody.
+    case full
+    /// There is a little, which is for other addresses.
+    case address
+    /// There is some, which is for clients that took less.
+    case share
+    /// The body came too slowly while memory was short.
+    case slow
+}
+
+/// What a connection was closed for that did too much of something. The raw value is the label `kind`.
+package enum FloodKind: String, Sendable, CaseIterable {
+    /// Frames that move nothing.
+    case frames
+    /// PINGs.
+    case pings
+    /// Header fields beyond what requests need.
+    case headers
+    /// Requests that are refused for what they are.
+    case refusals
+    /// A message that inflates to far more than any trace does.
+    case inflation
 }
 
 /// Why a span of an accepted request was left out. The raw value is the label `reason`.

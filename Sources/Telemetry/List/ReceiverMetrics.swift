@@ -28,6 +28,8 @@ package struct IngressMetrics: Sendable {
     package let connections: GaugeID
     package let connectionsOpened: CounterID
     package let connectionsClosed: LabelledCounters<ConnectionCloseReason>
+    package let floods: LabelledCounters<FloodKind>
+    package let memoryRefusals: LabelledCounters<MemoryRefusal>
     package let streams: GaugeID
     package let streamsOpened: CounterID
     package let streamsResetByClient: CounterID
@@ -46,6 +48,8 @@ package struct IngressMetrics: Sendable {
         connections = try catalog.gauge(List.connections)
         connectionsOpened = try catalog.counter(List.connectionsOpened)
         connectionsClosed = try catalog.counters(List.connectionsClosed)
+        floods = try catalog.counters(List.floods)
+        memoryRefusals = try catalog.counters(List.memoryRefusals)
         streams = try catalog.gauge(List.streams)
         streamsOpened = try catalog.counter(List.streamsOpened)
         streamsResetByClient = try catalog.counter(List.streamsReset, "client")

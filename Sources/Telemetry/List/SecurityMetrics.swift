@@ -44,6 +44,8 @@ package enum ConnectionRefusalReason: String, Sendable, CaseIterable {
     case total
     /// As many connections from this address as are allowed.
     case address
+    /// Connections from this address were closed for abuse; it may open new ones slowly.
+    case abuse
     /// The node shuts down.
     case shutdown
 }

@@ -185,7 +185,7 @@ package final class GRPCClientConnection: ChannelInboundHandler {
             case .closed(let stream, let error): closed(stream, error)
             case .bodyTooLarge(let stream): finish(stream, .transport(.protocolError))
             case .goAway: retire()
-            case .headers, .trailers, .bodyBegan, .ping, .pingAcknowledged, .violation: break
+            case .headers, .trailers, .bodyBegan, .bodyGrew, .ping, .pingAcknowledged, .violation: break
             }
         }
         closeIfDrained()

@@ -28,6 +28,7 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
     private let receiver: Int
     private let tls: TLSCredentials?
     let address: PeerAddress
+    let admission: ConnectionLimiter.Admission
     /// Its place among the handshakes; 0 for none.
     var ticket: HandshakeQueue.Ticket = 0
     private let shownAddress: String
@@ -38,10 +39,13 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
     private var deadline: Scheduled<Void>?
 
     /// - Parameter receiver: index into the plan's limits.
-    init(server: WorkerServer, receiver: Int, address: PeerAddress, shownAddress: String) {
+    init(
+        server: WorkerServer, receiver: Int, address: PeerAddress, admission: ConnectionLimiter.Admission, shownAddress: String
+    ) {
         self.server = server
         self.receiver = receiver
         self.address = address
+        self.admission = admission
         self.shownAddress = shownAddress
         tls = server.plan.security.listeners[receiver].tls
     }
@@ -107,7 +111,7 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
             refuse(TLSFailure(.plainText, "plain text came to a port that speaks TLS"))
         } else if tls == nil {
             deadline?.cancel()
-            pass(bytes, context) { try server.serve(context.channel, receiver: receiver, address: address, negotiated: nil) }
+            pass(bytes, context) { try server.serve(context.channel, receiver: receiver, admission) }
         } else {
             state = .parked
             first = bytes
@@ -123,7 +127,7 @@ final class ConnectionGate: ChannelInboundHandler, ChannelOutboundHandler, Remov
         first = nil
         let channel = context.channel
         let observer = TLSServerObserver(
-            server: server, receiver: receiver, address: address, shownAddress: shownAddress, gate: self)
+            server: server, receiver: receiver, shownAddress: shownAddress, gate: self)
         observer.deadline = deadline
         deadline = nil
         pass(bytes, context) {
@@ -204,7 +208,6 @@ final class TLSServerObserver: ChannelInboundHandler, RemovableChannelHandler {
 
     private let server: WorkerServer
     private let receiver: Int
-    private let address: PeerAddress
     private let shownAddress: String
     private let gate: ConnectionGate
     private var isDone = false
@@ -214,11 +217,10 @@ final class TLSServerObserver: ChannelInboundHandler, RemovableChannelHandler {
     var deadline: Scheduled<Void>?
 
     init(
-        server: WorkerServer, receiver: Int, address: PeerAddress, shownAddress: String, gate: ConnectionGate
+        server: WorkerServer, receiver: Int, shownAddress: String, gate: ConnectionGate
     ) {
         self.server = server
         self.receiver = receiver
-        self.address = address
         self.shownAddress = shownAddress
         self.gate = gate
     }
@@ -240,14 +242,14 @@ final class TLSServerObserver: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard !isDone, let event = event as? TLSUserEvent, case .handshakeCompleted(let negotiated) = event else {
+        guard !isDone, let event = event as? TLSUserEvent, case .handshakeCompleted = event else {
             context.fireUserInboundEventTriggered(event)
             return
         }
         finish()
         server.cells.add(server.plan.metrics.security.serverHandshakes)
         do {
-            try server.serve(context.channel, receiver: receiver, address: address, negotiated: negotiated)
+            try server.serve(context.channel, receiver: receiver, gate.admission)
         } catch {
             server.left(reason: .error)
             context.close(promise: nil)

@@ -1,5 +1,5 @@
 internal import Synchronization
-package import Telemetry
+internal import Telemetry
 
 /// Counts the open connections of a node, in all and by address, and says which new ones are too many.
 ///
@@ -7,7 +7,18 @@ package import Telemetry
 package final class ConnectionLimiter: Sendable {
     private struct Counts {
         var total = 0
-        var byAddress: [PeerAddress: Int] = [:]
+        var byAddress: [PeerAddress: (connections: Int, account: AddressAccount)] = [:]
+        var strikes = StrikeBook()
+        var lastConnection: UInt64 = 0
+    }
+
+    /// A connection that was let in.
+    package struct Admission: Sendable {
+        /// Unlike that of any other connection of the node.
+        package var connection: UInt64
+        package var account: AddressAccount
+        /// Connections of this address were closed for abuse lately.
+        package var isSuspect: Bool
     }
 
     /// Of the whole node.
@@ -16,16 +27,26 @@ package final class ConnectionLimiter: Sendable {
 
     package init(maximumConnections: Int) { self.maximumConnections = maximumConnections }
 
-    /// Counts a connection that has come; nil, or why it must go again (and then it is not counted).
-    package func admit(_ address: PeerAddress, maximumPerAddress: Int) -> ConnectionRefusalReason? {
+    /// Counts a connection that has come, or says why it must go again (and then it is not counted).
+    /// - Parameter now: monotonic nanoseconds, here and below.
+    package func admit(
+        _ address: PeerAddress, maximumPerAddress: Int, now: Int64
+    ) -> Result<Admission, ConnectionRefused> {
         counts.withLock { counts in
-            if counts.total >= maximumConnections { return .total }
-            let present = counts.byAddress[address, default: 0]
+            if counts.total >= maximumConnections { return .failure(ConnectionRefused(reason: .total)) }
+            let present = counts.byAddress[address] ?? (connections: 0, account: AddressAccount(address))
             // Whoever can open the socket's file is trusted as far as the total goes.
-            if present >= maximumPerAddress, address != .local { return .address }
+            if present.connections >= maximumPerAddress, address != .local {
+                return .failure(ConnectionRefused(reason: .address))
+            }
+            if !counts.strikes.admits(address, now: now) { return .failure(ConnectionRefused(reason: .abuse)) }
             counts.total += 1
-            counts.byAddress[address] = present + 1
-            return nil
+            counts.lastConnection += 1
+            counts.byAddress[address] = (connections: present.connections + 1, account: present.account)
+            return .success(
+                Admission(
+                    connection: counts.lastConnection, account: present.account,
+                    isSuspect: counts.strikes.isSuspect(address)))
         }
     }
 
@@ -34,9 +55,16 @@ package final class ConnectionLimiter: Sendable {
         counts.withLock { counts in
             guard let present = counts.byAddress[address] else { return }
             counts.total -= 1
-            counts.byAddress[address] = present == 1 ? nil : present - 1
+            if present.connections == 1 {
+                counts.byAddress[address] = nil
+            } else {
+                counts.byAddress[address] = (connections: present.connections - 1, account: present.account)
+            }
         }
     }
+
+    /// A connection of this address was closed for abuse.
+    package func strike(_ address: PeerAddress, now: Int64) { counts.withLock { $0.strikes.strike(address, now: now) } }
 
     /// Open now.
     package var count: Int { counts.withLock { $0.total } }

@@ -20,12 +20,18 @@ package struct ListenerSecurity: Sendable {
 package struct SecurityPlan: Sendable {
     /// In the order of `NodePlan.limits`.
     package var listeners: [ListenerSecurity]
+    /// Of clients.
     package var limiter: ConnectionLimiter
+    /// Of the cluster's nodes: clients can't take their connections.
+    package var peerLimiter: ConnectionLimiter
     package var log: ThrottledLog
 
-    package init(listeners: [ListenerSecurity], limiter: ConnectionLimiter, log: ThrottledLog) {
+    package init(
+        listeners: [ListenerSecurity], limiter: ConnectionLimiter, peerLimiter: ConnectionLimiter? = nil, log: ThrottledLog
+    ) {
         self.listeners = listeners
         self.limiter = limiter
+        self.peerLimiter = peerLimiter ?? ConnectionLimiter(maximumConnections: limiter.maximumConnections)
         self.log = log
     }
 

@@ -1,6 +1,6 @@
 internal import Logging
 package import NIOCore
-internal import Telemetry
+package import Telemetry
 
 extension WorkerServer {
     /// Takes a new connection, or refuses it: guards first, the protocol when its first bytes are there (`serve`).
@@ -9,22 +9,25 @@ extension WorkerServer {
         let address = PeerAddress(channel.remoteAddress)
         let limits = plan.limits[receiver]
         let security = plan.security
-        if let reason = security.limiter.admit(address, maximumPerAddress: limits.maximumConnectionsPerAddress) {
-            cells.add(plan.metrics.security.connectionsRefused[reason])
+        let limiter = plan.limiter(receiver)
+        let admission: ConnectionLimiter.Admission
+        switch limiter.admit(address, maximumPerAddress: limits.maximumConnectionsPerAddress, now: worker.now) {
+        case .success(let admitted): admission = admitted
+        case .failure(let refusal):
+            cells.add(plan.metrics.security.connectionsRefused[refusal.reason])
             security.log.warning(
-                "connection refused", key: "connection \(reason.rawValue)", now: worker.now,
+                "connection refused", key: "connection \(refusal.reason.rawValue)", now: worker.now,
                 [
-                    "receiver": "\(security.listeners[receiver].name)", "reason": "\(reason.rawValue)",
+                    "receiver": "\(security.listeners[receiver].name)", "reason": "\(refusal.reason.rawValue)",
                     "address": "\(channel.remoteAddress?.shown ?? "unknown")",
                 ])
-            throw ConnectionRefused(reason: reason)
+            throw refusal
         }
-        let limiter = security.limiter
         channel.closeFuture.whenComplete { _ in limiter.release(address) }
         cells.add(metrics.connectionsOpened)
         cells.add(metrics.connections, 1)
         let gate = ConnectionGate(
-            server: self, receiver: receiver, address: address,
+            server: self, receiver: receiver, address: address, admission: admission,
             shownAddress: channel.remoteAddress?.shown ?? "unknown")
         do {
             try channel.pipeline.syncOperations.addHandler(gate)
@@ -67,6 +70,6 @@ extension WorkerServer {
 }
 
 /// Fails the set-up of a connection over a limit, which closes it.
-struct ConnectionRefused: Error {
-    let reason: ConnectionRefusalReason
+package struct ConnectionRefused: Error, Equatable {
+    package let reason: ConnectionRefusalReason
 }

@@ -115,6 +115,14 @@ extension GRPCCall {
         }
     }
 
+    /// Whether it asks something of the node that it must answer also when it has no room.
+    var isQuestion: Bool {
+        switch method {
+        case .healthCheck, .healthWatch, .healthList, .exchange, .reload: true
+        case .exportTraces, .forward, .handoff, .passThrough: false
+        }
+    }
+
     /// Checks that a body is exactly one message. Returns where its payload starts and how it is coded.
     static func unframe(
         _ body: [UInt8], encoding: GRPCEncoding

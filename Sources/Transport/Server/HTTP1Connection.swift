@@ -20,7 +20,8 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         var form: HTTPReplyForm
         var startedAt: Int64
         var body: [UInt8] = []
-        var promisedBytes = 0
+        /// Reserved in the memory budget for the body.
+        var heldBytes = 0
         var keepsAlive: Bool
         /// Whether a body that nobody wants is short enough, and says so, to be thrown away so that the connection can go on.
         var isBearable: Bool
@@ -36,9 +37,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     /// How long bytes that nobody wants are still taken after a last answer, so that the client gets to read it.
     private static let lingerNanoseconds: Int64 = 500_000_000
     /// Room that is made for a body at once, whatever length it claims.
-    private static let firstReservation = 1 << 20
+    private static let firstReservation = 64 << 10
 
     let limits: ServerLimits
+    private let account: ClientAccount
     private let server: WorkerServer
     private let receiver: Int
     private let http: HTTPListenerSettings
@@ -59,9 +61,10 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private var isShuttingDown = false
     private var closeReason = ConnectionCloseReason.client
 
-    init(server: WorkerServer, receiver: Int, now: Int64) {
+    init(server: WorkerServer, receiver: Int, account: ClientAccount, now: Int64) {
         self.server = server
         self.receiver = receiver
+        self.account = account
         limits = server.plan.limits[receiver]
         let listener = server.plan.listener(receiver)
         http = listener.http ?? HTTPListenerSettings()
@@ -101,7 +104,12 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.flush()
+        guard let kind = account.isFlood(now: server.worker.now), closeReason != .abuse else { return }
+        account.strike(kind)
+        closeNow(.abuse)
+    }
 
     /// While the client takes no answers, its requests wait in the socket.
     func read(context: ChannelHandlerContext) {
@@ -179,6 +187,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         server.cells.add(server.metrics.streamsOpened)
         server.cells.add(server.metrics.streams, 1)
         let headers = Self.fields(of: head)
+        account.noteHeaders(headers.accountedBytes)
         var open = OpenRequest(
             form: HTTPReplyForm(headers, http), startedAt: lastActivity,
             keepsAlive: head.isKeepAlive && !head.headers.contains(name: "upgrade"), isBearable: isBearable(headers))
@@ -226,12 +235,23 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         guard case .export = call.purpose else { return }
         let declared = call.contentLength ?? 0
         if declared > limits.maximumMessageBytes { throw .tooLarge(limits, declared: declared) }
-        guard server.plan.memory.admits(bytes: declared) else { throw server.worker.refuseForMemory(receiver) }
-        if declared > 0 {
-            request?.promisedBytes = declared
-            server.plan.memory.reserve(declared)
-            request?.body.reserveCapacity(min(declared, Self.firstReservation))
-        }
+        if let refusal = server.refusalIfNeverHeld(declared) { throw refusal }
+        guard account.admits(declared) else { throw server.worker.refuseForMemory(receiver) }
+    }
+
+    /// Makes room for so many bytes of the present body, and reserves memory for it; false if there is none.
+    private func makeRoom(_ whole: Int) -> Bool {
+        guard let capacity = request?.body.capacity, let held = request?.heldBytes else { return false }
+        if whole <= capacity && held > 0 { return true }
+        let declared = request?.call?.contentLength
+        let step = min(declared ?? 2 * capacity, max(2 * capacity, Self.firstReservation))
+        let next = max(whole, step)
+        // While the body is moved, it is there twice.
+        guard account.hold(next) else { return false }
+        request?.body.reserveCapacity(next)
+        account.letGo(held)
+        request?.heldBytes = next
+        return true
     }
 
     private func continueBody(_ head: HTTPRequestHead) {
@@ -246,7 +266,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         let whole = count + bytes.readableBytes
         if whole > limits.maximumMessageBytes {
             refuse(.tooLarge(limits))
-        } else if request?.promisedBytes == 0 && !server.plan.memory.admits(bytes: whole) {
+        } else if !makeRoom(whole) {
             refuse(server.worker.refuseForMemory(receiver))
         } else {
             request?.body.append(contentsOf: bytes.readableBytesView)
@@ -259,7 +279,11 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             request?.hasEnded = true
             return
         }
-        // The message is here: what was set aside for it is in use now.
+        // The body counts as what is held for it until its spans are in their segments.
+        let held = open.heldBytes
+        request?.heldBytes = 0
+        defer { account.letGo(held) }
+        account.took(open.body.count)
         endRequest()
         lastActivity = server.worker.now
         guard !open.isAnswered, let call = open.call else { return }
@@ -271,11 +295,15 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
                 swap(&body, &open.body)
                 let result = try server.export(signal, body, 0, call.form, receiver)
                 if let token = result.pending { return wait(token, open, result.response) }
+                account.noteAnswer(nil)
                 write(HTTPReplies.taken(result.response, open.form), keepsAlive: open.keepsAlive)
             }
         } catch {
             note(error)
-            if error.endsConnection { closeReason = .abuse }
+            if error.endsConnection {
+                closeReason = .abuse
+                account.strike(.inflation)
+            }
             write(HTTPReplies.refusal(error, open.form), keepsAlive: open.keepsAlive && !error.endsConnection)
         }
     }
@@ -284,7 +312,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private func wait(_ token: UInt64, _ open: OpenRequest, _ response: ExportTraceServiceResponse) {
         request = open
         request?.body = []
-        request?.promisedBytes = 0
+        request?.heldBytes = 0
         request?.hasEnded = true
         request?.isPending = true
         server.cells.add(server.metrics.streams, 1)
@@ -300,6 +328,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
             note(refusal)
             write(HTTPReplies.refusal(refusal, open.form), keepsAlive: open.keepsAlive)
         } else {
+            account.noteAnswer(nil)
             write(HTTPReplies.taken(response, open.form), keepsAlive: open.keepsAlive)
         }
         takeHeld()
@@ -325,12 +354,13 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private func note(_ refusal: RequestRefusal) {
         server.cells.add(server.metrics.refusedRequests[refusal.reason])
         server.noteRefusal(refusal)
+        account.noteAnswer(refusal.reason)
     }
 
     private func release() {
-        guard let bytes = request?.promisedBytes, bytes > 0 else { return }
-        request?.promisedBytes = 0
-        server.plan.memory.release(bytes)
+        guard let bytes = request?.heldBytes, bytes > 0 else { return }
+        request?.heldBytes = 0
+        account.letGo(bytes)
     }
 
     private func endRequest() {

@@ -23,12 +23,12 @@ package enum ListenerPipeline {
     /// On the worker's loop, before the channel is active.
     ///
     /// - Parameter receiver: index into `NodeMetrics.receivers` and `NodePlan.limits`.
-    static func build(on channel: any Channel, server: WorkerServer, receiver: Int) throws {
+    static func build(on channel: any Channel, server: WorkerServer, receiver: Int, account: ClientAccount) throws {
         let pipeline = channel.pipeline.syncOperations
         if server.plan.listener(receiver).http == nil {
-            try pipeline.addHandler(ServerConnection(server: server, receiver: receiver, now: server.worker.now))
+            try pipeline.addHandler(ServerConnection(server: server, receiver: receiver, account: account, now: server.worker.now))
         } else {
-            try pipeline.addHandler(ProtocolSniffer(server: server, receiver: receiver))
+            try pipeline.addHandler(ProtocolSniffer(server: server, receiver: receiver, account: account))
         }
     }
 }

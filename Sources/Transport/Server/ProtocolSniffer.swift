@@ -15,15 +15,17 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
     let limits: ServerLimits
     private let server: WorkerServer
     private let receiver: Int
+    private let account: ClientAccount
     private let openedAt: Int64
     private var context: ChannelHandlerContext?
     private var first: ByteBuffer?
     private var closeReason = ConnectionCloseReason.client
     private var isDone = false
 
-    init(server: WorkerServer, receiver: Int) {
+    init(server: WorkerServer, receiver: Int, account: ClientAccount) {
         self.server = server
         self.receiver = receiver
+        self.account = account
         limits = server.plan.limits[receiver]
         openedAt = server.worker.now
     }
@@ -63,12 +65,12 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler, Ser
         let position = ChannelPipeline.SynchronousOperations.Position.after(context.handler)
         isDone = true
         if isHTTP2 {
-            let connection = try ServerConnection(server: server, receiver: receiver, now: openedAt)
+            let connection = try ServerConnection(server: server, receiver: receiver, account: account, now: openedAt)
             try pipeline.addHandler(connection, position: position)
             server.replace(self, with: connection)
             connection.start()
         } else {
-            let connection = HTTP1Connection(server: server, receiver: receiver, now: openedAt)
+            let connection = HTTP1Connection(server: server, receiver: receiver, account: account, now: openedAt)
             // Added in reverse, each right behind this handler.
             try pipeline.addHandler(connection, position: position)
             var limit = NIOHTTPDecoderLimitConfiguration()

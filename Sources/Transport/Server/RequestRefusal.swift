@@ -33,7 +33,7 @@ package struct RequestRefusal: Error, Sendable, Equatable {
     /// reason.
     package var statusOverHTTP: Int {
         switch reason {
-        case .messageTooLarge, .inflatedTooLarge: return 413
+        case .messageTooLarge, .inflatedTooLarge, .exceedsMemory: return 413
         case .unsupportedContentType, .unsupportedEncoding: return 415
         case .wrongHTTPMethod: return 405
         case .unknownMethod: return 404

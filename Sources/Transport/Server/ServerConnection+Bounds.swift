@@ -110,11 +110,23 @@ extension ServerConnection {
     }
 
     private func refuseSlowRequests(_ now: Int64) {
+        let mustYield = account.mustYield
         for (stream, open) in calls where !open.isAnswered && !open.isPending {
             let timeout = min(open.call.timeout ?? .max, limits.requestTimeout)
             if now - open.startedAt > timeout {
                 refuse(stream, .tooSlow, ended: false)
+            } else if mustYield && !open.hasEnded {
+                let count = session.bodySize(of: stream).count
+                if let seen = open.seenBytes, count - seen < max(Self.leastProgress, open.heldBytes / 8) {
+                    server.cells.add(server.metrics.memoryRefusals[.slow])
+                    refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
+                }
+                calls[stream]?.seenBytes = count
             }
         }
     }
+
+    /// While memory is short, a body of a client that has more than its share must grow by so much from one look to the next, and by
+    /// an eighth of the room that it has.
+    private static var leastProgress: Int { 4 << 10 }
 }

@@ -50,6 +50,7 @@ extension ServerConnection {
         if let refusal {
             refuse(stream, refusal, ended: true)
         } else {
+            account.noteAnswer(nil)
             answer(stream, GRPCReplies.message(payload))
         }
         // What is answered while it is being read goes out with the rest.

@@ -9,6 +9,7 @@ extension ServerConnection {
             switch event {
             case .headers(let stream): begin(stream)
             case .bodyBegan(let stream): checkPrefix(stream)
+            case .bodyGrew(let stream): holdBody(stream)
             case .bodyTooLarge(let stream): refuse(stream, .tooLarge(limits), ended: false)
             case .ended(let stream): complete(stream)
             case .closed(let stream, let error): streamClosed(stream, error)
@@ -65,22 +66,40 @@ extension ServerConnection {
             if declared > limits.maximumMessageBytes { throw .tooLarge(limits, declared: declared) }
         case .refused, nil: return
         }
-        guard server.plan.memory.admits(bytes: session.bufferedBodyBytes + declared) else {
-            throw server.worker.refuseForMemory(receiver)
-        }
-        if declared > 0 { promise(declared, stream) }
+        if declared > 0 { calls[stream]?.declaredBytes = declared }
+        try admit(bytes: declared)
     }
 
-    private func promise(_ bytes: Int, _ stream: Int32) {
-        calls[stream]?.promisedBytes = bytes
-        server.plan.memory.reserve(bytes)
+    /// Says of a message that is announced what can be known before it comes: that it will never fit, or does not now.
+    private func admit(bytes declared: Int) throws(RequestRefusal) {
+        if let refusal = server.refusalIfNeverHeld(declared) { throw refusal }
+        guard account.admits(declared) else { throw server.worker.refuseForMemory(receiver) }
+    }
+
+    /// Reserves memory for what there is of a body, and for as much as there is room for on the heap; makes that room larger, if the
+    /// body will outgrow it. What is only announced takes none.
+    private func holdBody(_ stream: Int32) {
+        guard let open = calls[stream], !open.isAnswered else { return }
+        let (count, capacity) = session.bodySize(of: stream)
+        let next = BodyRoom.next(count: count, capacity: capacity, declared: open.declaredBytes)
+        // While a body is moved, it is there twice.
+        guard account.hold(max(0, capacity - open.heldBytes) + (next ?? 0)) else {
+            return refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
+        }
+        calls[stream]?.heldBytes = max(capacity, open.heldBytes) + (next ?? 0)
+        if let next { session.reserveBody(of: stream, capacity: next) }
+        let held = session.bodySize(of: stream).capacity
+        let surplus = max(capacity, open.heldBytes) + (next ?? 0) - held
+        account.letGo(surplus)
+        calls[stream]?.heldBytes = held
+        session.watchBody(of: stream, beyond: BodyRoom.mark(capacity: held, declared: open.declaredBytes))
     }
 
     /// A gRPC message says its length at once, so what is too large is refused before it comes.
     private func checkPrefix(_ stream: Int32) {
-        guard let open = calls[stream], case .grpc(let call) = open.call, !open.isAnswered,
-            let prefix = session.bodyPrefix(of: stream)
-        else { return }
+        guard let open = calls[stream], !open.isAnswered else { return }
+        guard case .grpc(let call) = open.call else { return holdBody(stream) }
+        guard let prefix = session.bodyPrefix(of: stream) else { return }
         if prefix.0 > 1 {
             refuse(stream, RequestRefusal(.badFraming, .internal, "invalid gRPC message flag \(prefix.0)"), ended: false)
             return
@@ -88,12 +107,24 @@ extension ServerConnection {
         let length = Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)
         if length > limits.maximumMessageBytes {
             refuse(stream, .tooLarge(limits, declared: length), ended: false)
-        } else if call.method != .exchange && !server.plan.memory.admits(bytes: length) {
-            refuse(stream, server.worker.refuseForMemory(receiver), ended: false)
-        } else {
-            promise(length, stream)
+            return
         }
+        calls[stream]?.declaredBytes = length + GRPCFraming.prefixLength
+        if call.isQuestion && length <= Self.freeQuestionBytes {
+            // Answered however short memory is, as long as it is no longer than it says.
+            session.watchBody(of: stream, beyond: length + GRPCFraming.prefixLength)
+            return
+        }
+        do {
+            try admit(bytes: length)
+        } catch {
+            return refuse(stream, error, ended: false)
+        }
+        holdBody(stream)
     }
+
+    /// Questions up to this size are answered without a look at the memory: health checks, what peers say of themselves.
+    private static var freeQuestionBytes: Int { 256 << 10 }
 
     /// A check of credentials that took time is over.
     private func authorized(_ stream: Int32, _ refusal: RequestRefusal?) {
@@ -113,7 +144,9 @@ extension ServerConnection {
             return
         }
         guard let open = calls[stream], !open.isAnswered, let body = session.takeBody(of: stream) else { return }
-        release(stream)
+        account.took(body.count)
+        // The body counts as what is held for it until its spans are in their segments.
+        defer { release(stream) }
         do throws(RequestRefusal) {
             switch open.call {
             case .grpc(let call): try complete(stream, call, body)
@@ -174,6 +207,7 @@ extension ServerConnection {
     }
 
     private func answer(_ stream: Int32, _ response: ExportTraceServiceResponse) {
+        account.noteAnswer(nil)
         if let form = calls[stream]?.replyForm {
             answer(stream, HTTPReplies.taken(response, form))
         } else {
@@ -199,6 +233,7 @@ extension ServerConnection {
         guard let open = calls[stream], !open.isAnswered else { return }
         server.cells.add(server.metrics.refusedRequests[refusal.reason])
         server.noteRefusal(refusal)
+        account.noteAnswer(refusal.reason)
         session.discardBody(of: stream)
         release(stream)
         if let form = open.replyForm {
@@ -207,17 +242,14 @@ extension ServerConnection {
             calls[stream]?.answeredAt = server.worker.now
             session.respond(stream, headers: GRPCReplies.refusal(refusal), thenReset: !ended)
         }
-        if refusal.endsConnection {
-            session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "bomb")
-            end(.abuse)
-        }
+        if refusal.endsConnection { endForAbuse(.inflation, "bomb") }
     }
 
     /// The message is here, or will never be.
     func release(_ stream: Int32) {
-        guard let bytes = calls[stream]?.promisedBytes, bytes > 0 else { return }
-        calls[stream]?.promisedBytes = 0
-        server.plan.memory.release(bytes)
+        guard let bytes = calls[stream]?.heldBytes, bytes > 0 else { return }
+        calls[stream]?.heldBytes = 0
+        account.letGo(bytes)
     }
 
     private func streamClosed(_ stream: Int32, _ error: UInt32) {
@@ -242,8 +274,7 @@ extension ServerConnection {
         if calls.isEmpty && (isTooSoon || isUncalledFor) {
             pingStrikes += 1
             if pingStrikes > limits.maximumPingStrikes {
-                session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "too_many_pings")
-                end(.abuse)
+                endForAbuse(.pings, "too_many_pings")
             }
         } else {
             pingStrikes = 0

@@ -33,7 +33,11 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         var isAnswered: Bool { answeredAt != nil }
         var answeredAt: Int64?
         /// Set aside in the memory budget for the message that is coming in.
-        var promisedBytes = 0
+        var heldBytes = 0
+        /// How long the message says it is, with its prefix; nil: it does not.
+        var declaredBytes: Int?
+        /// Bytes of it that were here at the last look at slow requests, while memory was short.
+        var seenBytes: Int?
         /// Its credentials are being checked.
         var isUnderCheck = false
         var hasEnded = false
@@ -43,6 +47,7 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
 
     let server: WorkerServer
     let receiver: Int
+    let account: ClientAccount
     let limits: ServerLimits
     /// Nil: this listener takes gRPC alone.
     let http: HTTPListenerSettings?
@@ -74,9 +79,10 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
     var trimmedAt: Int64 = .min
 
     /// - Parameter receiver: index into `NodeMetrics.receivers`.
-    init(server: WorkerServer, receiver: Int, now: Int64) throws(HTTP2SessionError) {
+    init(server: WorkerServer, receiver: Int, account: ClientAccount, now: Int64) throws(HTTP2SessionError) {
         self.server = server
         self.receiver = receiver
+        self.account = account
         openedAt = now
         lastActivity = now
         lastReceived = now
@@ -140,9 +146,21 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         handleEvents()
         let frames = session.takeFrameCounts()
         if flood.isFlood(idle: frames.idle, useful: frames.useful, now: lastReceived) {
-            session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: "too_many_frames")
-            end(.abuse)
+            endForAbuse(.frames, "too_many_frames")
+            return
         }
+        account.noteHeaders(session.takeHeaderBytes())
+        if let kind = account.isFlood(now: lastReceived) {
+            endForAbuse(kind, kind == .headers ? "too_many_header_bytes" : "too_many_refused_requests")
+        }
+    }
+
+    /// Says that the client does too much of something, and closes.
+    func endForAbuse(_ kind: FloodKind, _ reason: StaticString) {
+        guard !isClosing else { return }
+        session.goAway(error: HTTP2ErrorCode.enhanceYourCalm, reason: reason)
+        account.strike(kind)
+        end(.abuse)
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {

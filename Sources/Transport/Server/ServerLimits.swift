@@ -24,8 +24,9 @@ package struct ServerLimits: Sendable, Equatable {
 
     // MARK: connections
 
-    /// Connections of the node, all receivers together; never more than its file descriptors allow. (limits)
-    /// `max_connections`, of which the largest counts.
+    /// Connections of the node's clients, all receivers together, of which the largest counts; those of peers are counted by
+    /// themselves. Never more than the process's file descriptors leave, when exporters, peers, files and the admin endpoint have
+    /// theirs. (limits) `max_connections`.
     package var maximumConnections = 65_536
     /// Connections of this receiver's clients from one IPv4 address or one IPv6 /64 network. Large, since a whole
     /// Kubernetes node may share an address. (limits) `max_connections_per_address`.
@@ -72,6 +73,12 @@ package struct ServerLimits: Sendable, Equatable {
     /// Frames that move nothing (empty DATA, WINDOW_UPDATE, PRIORITY, SETTINGS, PING, unknown ones): so many at once are
     /// forgiven, and so many for each second and for each frame that does move something. A client beyond that is closed.
     package var idleFrames = FrameAllowance()
+    /// What a connection, and all of an address together, may cost beyond what requests need: decoded header fields (each byte, and
+    /// 32 for every field), and requests that are refused for what they are, 2 KiB each. A client beyond that is closed with
+    /// ENHANCE_YOUR_CALM, and new connections of its address are let in slowly.
+    /// (limits) `max_header_bytes_per_second` (`perSecond`; `burst` is four times as much) and `header_bytes_per_request`
+    /// (`perRequest`).
+    package var work = WorkAllowance()
 
     package init() {}
 }

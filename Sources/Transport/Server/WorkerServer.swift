@@ -39,10 +39,11 @@ package final class WorkerServer {
     /// Puts the protocol's handlers into the channel of a connection that the guards let through and whose first bytes are
     /// here. On the worker's loop.
     ///
-    /// - Parameter negotiated: what TLS agreed on (ALPN); nil for plain text, or if the client named nothing. The first bytes
-    ///   tell the protocol all the same.
-    func serve(_ channel: any Channel, receiver: Int, address: PeerAddress, negotiated: String?) throws {
-        try ListenerPipeline.build(on: channel, server: self, receiver: receiver)
+    /// Whatever TLS agreed on (ALPN), the first bytes tell the protocol.
+    func serve(_ channel: any Channel, receiver: Int, _ admission: ConnectionLimiter.Admission) throws {
+        try ListenerPipeline.build(
+            on: channel, server: self, receiver: receiver,
+            account: ClientAccount(self, admission, receiver: receiver, now: worker.now))
     }
 
     /// Notes a served connection; false if no more are served.
@@ -130,6 +131,16 @@ package final class WorkerServer {
             RequestRefusal(
                 .authenticationBusy, .unavailable, "too many passwords are being checked", retryAfter: plan.retryAfter)
         }
+    }
+
+    /// Why a message of so many bytes is refused for good; nil: it may be taken, now or later.
+    func refusalIfNeverHeld(_ bytes: Int) -> RequestRefusal? {
+        let memory = plan.memory
+        // What is kept from large clients is kept from this one.
+        if bytes <= 64 << 10 || memory.canEverHold(bytes + memory.keptFrom(.greedy)) { return nil }
+        return RequestRefusal(
+            .exceedsMemory, .resourceExhausted,
+            "message of \(bytes) bytes is larger than what this node has memory for (\(memory.greatestHoldingBytes) bytes when idle)")
     }
 
     /// Logs a refusal, each reason at most once in ten seconds with the number of those left out.

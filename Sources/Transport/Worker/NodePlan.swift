@@ -17,6 +17,8 @@ package struct NodePlan: Sendable {
     package var listeners: [ListenerSettings] = []
     package var metrics: NodeMetrics
     package var memory: MemoryBudget
+    /// Which client took how much of it.
+    package var shares: SharedClientShares
     package var security: SecurityPlan
     /// Names of the destinations, in the order of the ledger's cells.
     package var destinationNames: [String]
@@ -43,8 +45,14 @@ package struct NodePlan: Sendable {
         self.limits = limits
         self.metrics = metrics
         self.memory = memory
+        shares = SharedClientShares(halfLife: shard.tuning.decisionWait)
         self.destinationNames = destinationNames
         self.security = security ?? .open(listeners: limits.count)
+    }
+
+    /// Who counts a receiver's connections.
+    func limiter(_ receiver: Int) -> ConnectionLimiter {
+        listener(receiver).isForPeers ? security.peerLimiter : security.limiter
     }
 
     /// What a receiver speaks.

@@ -144,7 +144,7 @@ final class LoadConnection: ChannelInboundHandler, LoadLink {
         case .goAway(let last, _):
             // Streams above `last` were not looked at and are closed by the session; no new ones are opened.
             if pending.isEmpty, last >= 0 { context?.close(promise: nil) }
-        case .headers, .trailers, .bodyBegan, .bodyTooLarge, .ping, .pingAcknowledged, .violation:
+        case .headers, .trailers, .bodyBegan, .bodyGrew, .bodyTooLarge, .ping, .pingAcknowledged, .violation:
             break
         }
     }

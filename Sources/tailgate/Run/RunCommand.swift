@@ -113,6 +113,9 @@ struct RunCommand: AsyncParsableCommand {
             "memory is divided",
             metadata: ["refused_from": "\(bounds.softLimitBytes >> 20) MiB", "parts": "\(bounds.summary)"])
         for warning in bounds.warnings { logger.warning("\(warning)") }
+        let descriptors = gateway.descriptors
+        logger.info("file descriptors at most", metadata: ["parts": "\(descriptors.summary)"])
+        if let warning = descriptors.warning { logger.warning("\(warning)") }
     }
 
     private func report(_ ledger: Ledger, _ logger: Logger) {

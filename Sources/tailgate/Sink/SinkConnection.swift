@@ -51,7 +51,7 @@ final class SinkConnection: ChannelInboundHandler {
             switch event {
             case .ended(let stream): request(on: stream)
             case .bodyTooLarge(let stream): refuse(stream, .resourceExhausted, "over 256 MiB", thenReset: true)
-            case .headers, .trailers, .bodyBegan, .closed, .goAway, .ping, .pingAcknowledged, .violation: break
+            case .headers, .trailers, .bodyBegan, .bodyGrew, .closed, .goAway, .ping, .pingAcknowledged, .violation: break
             }
         }
         flush()

@@ -22,17 +22,23 @@ import Testing
     @Test func connectionsAreCountedInAllAndByAddress() {
         let limiter = ConnectionLimiter(maximumConnections: 3)
         let (one, two) = (PeerAddress(high: 0, low: 1), PeerAddress(high: 0, low: 2))
-        #expect(limiter.admit(one, maximumPerAddress: 2) == nil && limiter.admit(one, maximumPerAddress: 2) == nil)
-        #expect(limiter.admit(one, maximumPerAddress: 2) == .address)
-        #expect(limiter.admit(two, maximumPerAddress: 2) == nil)
-        #expect(limiter.admit(two, maximumPerAddress: 2) == .total)
+        func refusal(_ address: PeerAddress, _ most: Int = 2, now: Int64 = 0) -> ConnectionRefusalReason? {
+            switch limiter.admit(address, maximumPerAddress: most, now: now) {
+            case .success: nil
+            case .failure(let refusal): refusal.reason
+            }
+        }
+        #expect(refusal(one) == nil && refusal(one) == nil)
+        #expect(refusal(one) == .address)
+        #expect(refusal(two) == nil)
+        #expect(refusal(two) == .total)
         #expect(limiter.count == 3)
         limiter.release(one)
-        #expect(limiter.admit(two, maximumPerAddress: 2) == nil)
+        #expect(refusal(two) == nil)
         // A Unix socket is bounded by the total alone.
         limiter.release(two)
         limiter.release(two)
-        #expect(limiter.admit(.local, maximumPerAddress: 0) == nil)
+        #expect(refusal(.local, 0) == nil)
         limiter.release(PeerAddress(high: 9, low: 9))
         #expect(limiter.count == 2)
     }

@@ -65,6 +65,8 @@ struct MicroBenchmarks {
         report(times, heldPerSpan)
         print("OTTL conditions, ns per span")
         ConditionBenchmark.run(&source)
+        print("OTTL statements, ns per span")
+        TransformBenchmark.run(&source)
         PolicyBenchmarks.run()
     }
 

@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// How often conditions under `error_mode: ignore` could not be evaluated, by condition and kind of error: what a log line and a
+/// How often conditions under `error_mode: ignore` could not be evaluated, by condition and kind of error: what a log line and
+/// a
 /// metric are made from.
 ///
 /// Shared by all workers, lock-free, of fixed size: a condition that fails on every span costs one atomic addition per span.

@@ -48,21 +48,36 @@ extension OTTLCompiler {
             }
             return try addMatch(target: list[0], pattern: pattern, column: patternColumn)
         }
+        if function.id == .coalesce, case .list(let items)? = arguments[0]?.value, items.isEmpty {
+            throw OTTLError(column: column, message: "`Coalesce` needs at least one value")
+        }
+        if function.id == .extractPatterns {
+            let patternColumn = arguments[1]?.column.value ?? column
+            let node = try addMatch(.extractPatterns, target: list[0], pattern: constantText(list[1]) ?? [], column: patternColumn)
+            guard patterns.isEmpty || patterns[patterns.count - 1].groupNames.contains(where: { !$0.isEmpty }) else {
+                throw OTTLError(column: patternColumn, message: "the pattern of `ExtractPatterns` has no named group, `(?P<name>...)`")
+            }
+            return node
+        }
         let node = add(.call, detail: function.id.rawValue, column: column, children: list)
         guard function.isPure, list.allSatisfy({ $0 < 0 || isConstant($0) }) else { return node }
-        // The Collector reads constants of these two when it starts.
-        if function.id == .double || function.id == .bool {
-            do {
-                _ = try evaluated(node)
-            } catch {
-                let what = function.id == .double ? "a number" : "a boolean"
-                throw OTTLError(column: column, message: "`\(call.name)` can't make \(what) of this constant")
-            }
+        // The Collector reads constants of these when it starts.
+        do throws(OTTLEvaluationError) {
+            _ = try evaluated(node)
+        } catch {
+            let what: String? =
+                switch function.id {
+                case .double: "a number"
+                case .bool: "a boolean"
+                case .traceID, .spanID, .profileID: "an identifier"
+                default: nil
+                }
+            if let what { throw OTTLError(column: column, message: "`\(call.name)` can't make \(what) of this constant") }
         }
         return folded(node)
     }
 
-    private static func unknown(_ call: OTTLCall) -> OTTLError {
+    static func unknown(_ call: OTTLCall) -> OTTLError {
         var message = "unknown function `\(call.name)`"
         if OTTLFunction.collectorOnlyNames.contains(call.name) {
             message = "the Collector's function `\(call.name)` is not in Tailgate"

@@ -6,6 +6,8 @@ internal import OTLP
 /// operand can fail, whatever side it stands on; every operand is compiled all the same, so its mistakes are found.
 struct OTTLCompiler {
     let context: OTTLContext
+    /// Whether each path must begin with what it belongs to.
+    let needsPrefix: Bool
     let compilePattern: OTTLPatternCompiler
     private(set) var nodes: [OTTLNode] = []
     private(set) var children: [Int32] = []
@@ -16,8 +18,9 @@ struct OTTLCompiler {
     private(set) var spanAttributes: [[UInt8]] = []
     private(set) var resourceAttributes: [[UInt8]] = []
 
-    init(context: OTTLContext, compilePattern: @escaping OTTLPatternCompiler) {
+    init(context: OTTLContext, needsPrefix: Bool = false, compilePattern: @escaping OTTLPatternCompiler) {
         self.context = context
+        self.needsPrefix = needsPrefix
         self.compilePattern = compilePattern
     }
 
@@ -169,7 +172,7 @@ struct OTTLCompiler {
         case .double(let value): return addConstant(.double(value))
         case .string(let bytes): return addConstant(.text(bytes))
         case .bytes(let bytes): return addConstant(.bytes(.owned(bytes)))
-        case .symbol(let name, let column): return addConstant(.int(try OTTLSymbols.value(name, column)))
+        case .symbol(let name, let column): return addConstant(.int(try OTTLSymbols.value(name, column, in: context)))
         case .path(let path): return try compile(path)
         case .call(let call): return try compile(call)
         case .negated(let operand, let column):
@@ -204,8 +207,8 @@ struct OTTLCompiler {
 
     // MARK: paths
 
-    private mutating func compile(_ syntax: OTTLPathSyntax) throws(OTTLError) -> Int32 {
-        let (path, keys) = try OTTLPathTable.resolve(syntax, in: context)
+    mutating func compile(_ syntax: OTTLPathSyntax) throws(OTTLError) -> Int32 {
+        let (path, keys) = try OTTLPathTable.resolve(syntax, in: context, needsPrefix: needsPrefix)
         let node = OTTLNode(operation: .path, detail: path.rawValue, column: Self.clamped(syntax.column))
         guard let first = keys.first else { return add(node) }
         let key = try compile(first.value)
@@ -248,8 +251,10 @@ struct OTTLCompiler {
 
     // MARK: patterns
 
-    /// `IsMatch` with a constant pattern.
-    mutating func addMatch(target: Int32, pattern: [UInt8], column: Int) throws(OTTLError) -> Int32 {
+    /// `IsMatch` or `ExtractPatterns` with a constant pattern.
+    mutating func addMatch(
+        _ operation: OTTLNode.Operation = .isMatch, target: Int32, pattern: [UInt8], column: Int
+    ) throws(OTTLError) -> Int32 {
         guard let text = String(validating: pattern, as: UTF8.self) else {
             throw OTTLError(column: column, message: "the pattern is not valid UTF-8")
         }
@@ -260,7 +265,7 @@ struct OTTLCompiler {
         }
         let node = add(
             OTTLNode(
-                operation: .isMatch, column: Self.clamped(column), first: target,
+                operation: operation, column: Self.clamped(column), first: target,
                 second: Int32(truncatingIfNeeded: patterns.count - 1)))
         return isConstant(target) ? folded(node) : node
     }

@@ -96,6 +96,12 @@ package enum OTTLLimits {
     package static let maximumDepth = 64
     /// A text or list that a function makes may have this many bytes or elements.
     package static let maximumValueBytes = 1 << 20
+    /// A list that an index makes may have this many elements.
+    package static let maximumNewElements = 4_096
+    /// All copies of messages that the statements of one run make, bytes: what a list of statements on each of many events of
+    /// a large
+    /// span could need without end.
+    package static let maximumRewrittenBytes = 64 << 20
     /// Values that are read from JSON and the like, and attribute values, may be nested this deep.
     package static let maximumValueDepth = 100
 }

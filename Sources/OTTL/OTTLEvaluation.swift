@@ -53,12 +53,14 @@ extension OTTLProgram {
         case .string: return .string(.range(.constants, node.constantRange))
         case .bytes: return .bytes(.range(.constants, node.constantRange))
         case .constant: return values[Int(node.first)]
+        case .argument: return .text(input.argument)
         case .path: return try path(node, &input)
         case .attribute: return attribute(node, &input)
         case .index: return try index(node, &input)
         case .chain: return try chain(node, &input)
         case .negate: return try negate(node, &input)
         case .isMatch: return .bool(try isMatch(node, &input))
+        case .extractPatterns: return try extractPatterns(node, &input)
         case .call: return try call(node, &input)
         case .traceStateMember: return try traceStateMember(node, &input)
         case .list:
@@ -87,6 +89,7 @@ extension OTTLProgram {
         case .body: range.bytes(in: input.body)
         case .headers: range.bytes(in: input.headers)
         case .constants: range.bytes(in: constants.span)
+        case .event: range.bytes(in: input.eventBytes)
         }
     }
 
@@ -184,6 +187,7 @@ extension OTTLProgram {
         case .body: input.body
         case .headers: input.headers
         case .constants: constants.span
+        case .event: input.eventBytes
         }
     }
 

@@ -21,6 +21,10 @@ struct OTTLParser {
     private let partners: [Int]
     private var position = 0
     private var depth = 0
+    /// Whether a function's name may stand as an argument, as it may in an editor's.
+    private var allowsFunctionNames = false
+    /// `condition` or `statement`, for messages.
+    private var noun = "condition"
 
     /// The tree of `text`.
     static func parse(_ text: String) throws(OTTLError) -> OTTLBoolean {
@@ -28,6 +32,41 @@ struct OTTLParser {
         let condition = try parser.parseCondition()
         guard parser.current.kind == .end else { throw parser.unexpected("`and`, `or` or the end") }
         return condition
+    }
+
+    /// The tree of a statement: `editor(...)`, perhaps with `where` and a condition behind it.
+    static func parseStatement(_ text: String) throws(OTTLError) -> OTTLStatementSyntax {
+        var parser = try OTTLParser(Array(text.utf8))
+        parser.noun = "statement"
+        guard parser.current.kind == .lowercase || parser.current.kind == .camelCase, parser.following.kind == .leftParenthesis
+        else { throw parser.noEditor() }
+        parser.allowsFunctionNames = true
+        let editor = try parser.parseCall()
+        parser.allowsFunctionNames = false
+        guard editor.keys.isEmpty else {
+            throw OTTLError(column: editor.column.value, message: "what an editor gives can't be indexed")
+        }
+        var condition: OTTLBoolean?
+        if parser.current.kind == .lowercase, parser.word(parser.current) == "where" {
+            parser.advance()
+            condition = try parser.parseCondition()
+        }
+        guard parser.current.kind == .end else {
+            throw parser.unexpected(condition == nil ? "`where` or the end" : "`and`, `or` or the end")
+        }
+        return OTTLStatementSyntax(editor: editor, condition: condition)
+    }
+
+    private func noEditor() -> OTTLError {
+        if following.kind == .leftParenthesis, current.kind == .capitalized || current.kind == .uppercase {
+            let name = word(current)
+            let near = OTTLEditorKind.allNames.first { $0.filter { $0 != "_" } == name.lowercased() }
+            return OTTLError(
+                column: current.column,
+                message: "`\(name)` is no editor: a statement begins with one, and editors begin with a small letter"
+                    + (near.map { "; did you mean `\($0)`?" } ?? ""))
+        }
+        return unexpected("an editor such as `set(...)`")
     }
 
     private init(_ text: [UInt8]) throws(OTTLError) {
@@ -69,7 +108,7 @@ struct OTTLParser {
     /// The current token is not what should stand here.
     func unexpected(_ wanted: String) -> OTTLError {
         if current.kind == .end {
-            return OTTLError(column: current.column, message: "the condition ends where \(wanted) should stand")
+            return OTTLError(column: current.column, message: "the \(noun) ends where \(wanted) should stand")
         }
         var message = "`\(word(current))` stands where \(wanted) should stand"
         if current.kind == .equal { message += "; equality is written `==`" }
@@ -173,6 +212,8 @@ struct OTTLParser {
         case .string: value = .string(try OTTLQuoting.unquote(text, token))
         case .bytes: value = .bytes(hexBytes(token))
         case .uppercase where following.kind != .leftParenthesis: value = .symbol(word(token), OTTLColumn(token.column))
+        case .capitalized where allowsFunctionNames && following.kind != .leftParenthesis:
+            value = .symbol(word(token), OTTLColumn(token.column))
         case .leftBrace: return try parseMap()
         case .leftBracket: return try parseList()
         default: return try parseSum()
@@ -311,6 +352,7 @@ struct OTTLParser {
         if let near = all.first(where: { $0.lowercased() == name.lowercased() }) ?? nearestName(to: name, among: all) {
             hint += "; did you mean `\(near)`?"
         }
+        if OTTLEditorKind.allNames.contains(name) { hint = "it is an editor, which can only begin a statement" }
         return OTTLError(column: token.column, message: "`\(name)` is no function of conditions: \(hint)")
     }
 

@@ -39,15 +39,28 @@ extension OTTLProgram {
             return .string(.range(.headers, GroupFields.scope(input.headers, input.scope.range).version))
         case .scopeDroppedAttributes:
             return .int(Int64(GroupFields.scope(input.headers, input.scope.range).droppedAttributes))
-        case .eventName: return .string(.range(.body, input.event?.name ?? .empty))
+        case .eventName: return .string(.range(.event, input.event?.name ?? .empty))
         case .eventTime: return .time(OTTLTime(unixNano: input.event?.timeUnixNano ?? 0))
         case .eventTimeUnixNano: return .int(Int64(bitPattern: input.event?.timeUnixNano ?? 0))
         case .eventDroppedAttributes: return .int(Int64(input.event?.droppedAttributes ?? 0))
-        case .eventIndex: throw OTTLEvaluationError(.unavailable, column: node.column)
-        case .schemaURL: return .string(.empty)
-        case .cache, .clientMap: return .map(.owned([]))
+        case .eventIndex:
+            guard let index = input.eventIndex else { throw OTTLEvaluationError(.unavailable, column: node.column) }
+            return .int(index)
+        case .resourceSchemaURL: return schemaURL(input.resource, input)
+        case .scopeSchemaURL: return schemaURL(input.scope, input)
+        case .cache: return .map(.owned(input.cache))
+        case .clientMap: return .map(.owned([]))
         case .clientValue: return .null
         }
+    }
+
+    /// The `schema_url` of a header, where it is known.
+    private func schemaURL(_ header: ByteRange, _ input: OTTLSpanInput) -> OTTLValue {
+        guard input.isForProcessors else { return .string(.empty) }
+        var found = ByteRange.empty
+        var reader = FieldReader(input.headers, header.range)
+        while let field = try? reader.next() { if field.tag == 0x1a { found = ByteRange(field.payload) } }
+        return .string(.range(.headers, found))
     }
 
     /// Where the attributes lie that a path means.
@@ -65,7 +78,7 @@ extension OTTLProgram {
         case .span:
             OTTLEncodedMap(range: ByteRange(input.record.range), source: .body, tag: 0x4a, isNested: false)
         case .event:
-            OTTLEncodedMap(range: input.event?.message ?? .empty, source: .body, tag: 0x1a, isNested: false)
+            OTTLEncodedMap(range: input.event?.message ?? .empty, source: .event, tag: 0x1a, isNested: false)
         case .resource:
             OTTLEncodedMap(range: input.resource, source: .headers, tag: 0x0a, isNested: true)
         case .scope:

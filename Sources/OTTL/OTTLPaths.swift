@@ -1,7 +1,11 @@
 internal import ConfigTree
 
-/// What a list of conditions is evaluated on.
+/// What a list of conditions or statements is evaluated on.
 package enum OTTLContext: String, Sendable, CaseIterable {
+    /// Once per resource of a request.
+    case resource
+    /// Once per instrumentation scope of a resource.
+    case scope
     /// `span` conditions: once per span.
     case span
     /// `spanevent` conditions: once per event of a span.
@@ -18,9 +22,10 @@ enum OTTLPath: UInt8, Sendable {
     case resourceAttributes, resourceDroppedAttributes
     case scopeName, scopeVersion, scopeAttributes, scopeDroppedAttributes
     case eventName, eventTime, eventTimeUnixNano, eventAttributes, eventDroppedAttributes, eventIndex
-    /// `resource.schema_url` and `scope.schema_url`: the Collector's processor has dropped them by then.
-    case schemaURL
-    /// `cache`: a map that nothing can put anything into.
+    /// `resource.schema_url` and `scope.schema_url`. Tail sampling has no such: the Collector's processor has dropped them by
+    /// then.
+    case resourceSchemaURL, scopeSchemaURL
+    /// `cache`: a map that lives as long as the statements of a list run on one item. Conditions find it empty.
     case cache
     /// `otelcol.client....`: a decision has no client.
     case clientMap, clientValue
@@ -70,12 +75,12 @@ enum OTTLPathTable {
 
     private static let resource: [(String, OTTLPath)] = [
         ("attributes", .resourceAttributes), ("dropped_attributes_count", .resourceDroppedAttributes),
-        ("schema_url", .schemaURL), ("cache", .cache),
+        ("schema_url", .resourceSchemaURL), ("cache", .cache),
     ]
 
     private static let scope: [(String, OTTLPath)] = [
         ("name", .scopeName), ("version", .scopeVersion), ("attributes", .scopeAttributes),
-        ("dropped_attributes_count", .scopeDroppedAttributes), ("schema_url", .schemaURL), ("cache", .cache),
+        ("dropped_attributes_count", .scopeDroppedAttributes), ("schema_url", .scopeSchemaURL), ("cache", .cache),
     ]
 
     private static let collector: [(String, OTTLPath)] = [
@@ -84,25 +89,41 @@ enum OTTLPathTable {
     ]
 
     private static func prefixes(_ context: OTTLContext) -> [(String, [(String, OTTLPath)])] {
-        var prefixes = [
-            ("span", span), ("resource", resource), ("scope", scope), ("instrumentation_scope", scope),
-            ("otelcol", collector),
-        ]
-        if context == .spanEvent { prefixes.append(("spanevent", event)) }
-        return prefixes
+        let scopes = [("scope", scope), ("instrumentation_scope", scope)]
+        let outer = [("resource", resource)]
+        let inner = [("otelcol", collector)]
+        return switch context {
+        case .resource: outer + inner
+        case .scope: outer + scopes + inner
+        case .span: [("span", span)] + outer + scopes + inner
+        case .spanEvent: [("span", span)] + outer + scopes + inner + [("spanevent", event)]
+        }
+    }
+
+    /// The paths that need no prefix.
+    private static func own(_ context: OTTLContext) -> [(String, OTTLPath)] {
+        switch context {
+        case .resource: resource
+        case .scope: scope
+        case .span: span
+        case .spanEvent: event
+        }
     }
 
     /// Every path of a context, for hints and documents; those without prefix first.
     static func all(_ context: OTTLContext) -> [String] {
-        (context == .span ? span : event).map { $0.0 }
+        own(context).map { $0.0 }
             + prefixes(context).flatMap { prefix, paths in paths.map { "\(prefix).\($0.0)" } }
     }
 
     /// What a path leads to, and the brackets behind its last field.
     ///
     /// Brackets in front of the last field (`attributes["a"].b`) are errors.
+    ///
+    /// - Parameter needsPrefix: whether each path must begin with what it belongs to (`span.name`), as it must where nobody
+    ///   has said what the context is.
     static func resolve(
-        _ path: OTTLPathSyntax, in context: OTTLContext
+        _ path: OTTLPathSyntax, in context: OTTLContext, needsPrefix: Bool = false
     ) throws(OTTLError) -> (path: OTTLPath, keys: [OTTLKeySyntax]) {
         let names = path.fields.map { $0.name }
         let table = prefixes(context)
@@ -112,7 +133,11 @@ enum OTTLPathTable {
             found = paths.first { $0.0 == rest }?.1
         } else {
             let whole = names.joined(separator: ".")
-            found = (context == .span ? span : event).first { $0.0 == whole }?.1
+            found = own(context).first { $0.0 == whole }?.1
+            if needsPrefix, found != nil {
+                throw OTTLError(
+                    column: path.column, message: "a path must say what it belongs to here: write `\(context.rawValue).\(whole)`")
+            }
         }
         guard let found else { throw unknown(path, names.joined(separator: "."), context) }
         for field in path.fields.dropLast() where !field.keys.isEmpty {
@@ -141,6 +166,8 @@ enum OTTLPathTable {
         let inQuotes = name.split(separator: ".").dropFirst().joined(separator: ".")
         if context == .spanEvent, span.contains(where: { $0.0 == name }) {
             message += " in a spanevent condition; the span's is `span.\(name)`"
+        } else if context == .resource || context == .scope, firstName == "span" || firstName == "spanevent" {
+            message += "; the context `\(context.rawValue)` has no span"
         } else if context == .span, firstName == "spanevent" || event.contains(where: { $0.0 == name }) {
             message += " in a span condition; events are looked at by `spanevent` conditions"
         } else if firstName == "attributes" || ["resource.attributes.", "span.attributes.", "scope.attributes."]
@@ -154,7 +181,7 @@ enum OTTLPathTable {
         } else if let prefix = prefixes(context).first(where: { $0.0 == firstName }) {
             message += "; `\(firstName)` has " + prefix.1.map { $0.0 }.joined(separator: ", ")
         } else {
-            message += "; there are " + (context == .span ? span : event).map { $0.0 }.joined(separator: ", ")
+            message += "; there are " + own(context).map { $0.0 }.joined(separator: ", ")
                 + ", and those that begin with " + prefixes(context).map { "`\($0.0).`" }.joined(separator: ", ")
         }
         return OTTLError(column: path.column, message: message)
@@ -169,7 +196,10 @@ enum OTTLSymbols {
         ("STATUS_CODE_ERROR", 2),
     ]
 
-    static func value(_ name: String, _ column: OTTLColumn) throws(OTTLError) -> Int64 {
+    static func value(_ name: String, _ column: OTTLColumn, in context: OTTLContext) throws(OTTLError) -> Int64 {
+        if context == .resource || context == .scope {
+            throw OTTLError(column: column.value, message: "unknown enum `\(name)`; the context `\(context.rawValue)` has none")
+        }
         if let value = all.first(where: { $0.0 == name })?.1 { return value }
         let names = all.map { $0.0 }
         var message = "unknown enum `\(name)`; "

@@ -6,6 +6,8 @@ struct OTTLNode: Sendable, BitwiseCopyable {
         /// Constants: `word` holds the value, or `first` and `second` a range of the constant bytes, or `first` an index of
         /// the constant values.
         case null, bool, int, double, string, bytes, constant
+        /// The text that an editor hands to its function.
+        case argument
         /// `children` at `first`, `second` of them; a map has keys and values in turn.
         case list, map
         /// `detail` is the path.
@@ -24,6 +26,8 @@ struct OTTLNode: Sendable, BitwiseCopyable {
         case call
         /// `IsMatch` with a constant pattern: `first` is the target, `second` the index of the pattern.
         case isMatch
+        /// `ExtractPatterns`: as `isMatch`.
+        case extractPatterns
         /// `children` are the operands.
         case any, all
         case not
@@ -68,9 +72,22 @@ enum OTTLAttributeMap: UInt8, Sendable {
 package protocol RegularExpressionMatching: Sendable {
     /// Whether the pattern matches anywhere in the text.
     func matches(_ text: Span<UInt8>) -> Bool
+
+    /// The leftmost match that begins at or behind `start`: its range, then those of the groups by number; nil for a group
+    /// that took
+    /// no part.
+    func find(_ text: Span<UInt8>, from start: Int) -> [Range<Int>?]?
+
+    /// The names of the groups in the order of their opening brackets; "" for one without a name.
+    var groupNames: [String] { get }
 }
 
-/// Compiles the patterns of `IsMatch`.
+extension RegularExpressionMatching {
+    package func find(_ text: Span<UInt8>, from start: Int) -> [Range<Int>?]? { nil }
+    package var groupNames: [String] { [] }
+}
+
+/// Compiles the patterns of `IsMatch` and of editors.
 ///
 /// The error's `description` is shown to the user, so it should say what is wrong with the pattern.
 package typealias OTTLPatternCompiler = @Sendable (String) throws -> any RegularExpressionMatching
@@ -157,14 +174,14 @@ private struct OTTLBases {
     func moved(_ old: OTTLNode, _ children: inout [Int32]) -> OTTLNode {
         var new = old
         switch old.operation {
-        case .null, .bool, .int, .double, .path: break
+        case .null, .bool, .int, .double, .path, .argument: break
         case .string, .bytes, .attribute: new.first &+= constant
         case .constant: new.first &+= value
         case .traceStateMember, .negate, .not: new.first &+= node
         case .index, .compare:
             new.first &+= node
             new.second &+= node
-        case .isMatch:
+        case .isMatch, .extractPatterns:
             new.first &+= node
             new.second &+= pattern
         case .list, .map, .any, .all, .call, .chain:

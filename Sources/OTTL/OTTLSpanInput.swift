@@ -22,6 +22,16 @@ package struct OTTLSpanInput: ~Escapable {
     let now: Int64
     /// The event that is looked at.
     var event: EventFields?
+    /// What the event's ranges refer to: `body`, unless the event has been edited.
+    var eventBytes: Span<UInt8>
+    /// The event's place among those of its span; nil where paths to it have no value.
+    var eventIndex: Int64?
+    /// What statements have put into `cache`. Owned values only.
+    var cache: [OTTLEntry] = []
+    /// The text that an editor hands to its function.
+    var argument: [UInt8] = []
+    /// Whether the schemas of groups are known, as they are to processors but not to policies.
+    var isForProcessors = false
     private var fields: SpanFields?
 
     /// Creates the view of one span.
@@ -41,6 +51,7 @@ package struct OTTLSpanInput: ~Escapable {
         resourceHits: Span<AttributeHit>, now: Int64
     ) {
         self.body = body
+        eventBytes = body
         self.headers = headers
         self.spanHits = spanHits
         self.resourceHits = resourceHits
@@ -50,10 +61,29 @@ package struct OTTLSpanInput: ~Escapable {
         self.now = now
     }
 
+    /// Creates the view of one span, or of a resource or scope without one, for processors.
+    @_lifetime(copy body, copy headers, copy eventBytes)
+    init(
+        body: Span<UInt8>, headers: Span<UInt8>, eventBytes: Span<UInt8>, record: SpanRecord, resource: ByteRange,
+        scope: ByteRange, now: Int64
+    ) {
+        self.body = body
+        self.eventBytes = eventBytes
+        self.headers = headers
+        spanHits = Span()
+        resourceHits = Span()
+        self.record = record
+        self.resource = resource
+        self.scope = scope
+        self.now = now
+        isForProcessors = true
+    }
+
     /// Creates the view of no span, for evaluating constants.
     @_lifetime(copy nothing, copy noHits)
     init(nothing: Span<UInt8>, noHits: Span<AttributeHit>) {
         body = nothing
+        eventBytes = nothing
         headers = nothing
         spanHits = noHits
         resourceHits = noHits

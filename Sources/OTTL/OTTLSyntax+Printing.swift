@@ -26,6 +26,10 @@ extension OTTLBoolean: CustomStringConvertible {
     }
 }
 
+extension OTTLStatementSyntax: CustomStringConvertible {
+    var description: String { "\(editor)" + (condition.map { " where \($0)" } ?? "") }
+}
+
 extension OTTLExpression: CustomStringConvertible {
     var description: String {
         switch self {

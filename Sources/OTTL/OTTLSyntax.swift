@@ -59,6 +59,12 @@ indirect enum OTTLBoolean: Equatable, Sendable {
     case call(OTTLCall)
 }
 
+/// A statement as a tree.
+struct OTTLStatementSyntax: Equatable, Sendable {
+    var editor: OTTLCall
+    var condition: OTTLBoolean?
+}
+
 /// A value in a condition.
 indirect enum OTTLExpression: Equatable, Sendable {
     case null

@@ -82,6 +82,8 @@ enum OTTLSource: UInt8, Sendable {
     case headers
     /// The condition's own constants.
     case constants
+    /// What the event lies in.
+    case event
 }
 
 /// Text or bytes.

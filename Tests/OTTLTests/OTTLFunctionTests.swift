@@ -170,8 +170,8 @@ import Testing
         try OTTLTests.check(Self.span, [
             "TraceID(0x0102030405060708090a0b0c0d0e0f10) == trace_id": "true", "SpanID(0x1112131415161718) == span_id": "true",
             #"SpanID("1112131415161718") == span_id"#: "true", #"TraceID("0102030405060708090A0B0C0D0E0F10") == trace_id"#: "true",
-            "TraceID(0x01) == trace_id": "error", #"TraceID("xyz") == trace_id"#: "error", "SpanID(5) == span_id": "error",
-            "SpanID(0x01) == span_id": "error", #"SpanID("11") == span_id"#: "error", "TraceID(nil) == trace_id": "error",
+            "TraceID(0x01) == trace_id": "an identifier", #"TraceID("xyz") == trace_id"#: "an identifier", "SpanID(5) == span_id": "an identifier",
+            "SpanID(0x01) == span_id": "an identifier", #"SpanID("11") == span_id"#: "an identifier", "TraceID(nil) == trace_id": "an identifier",
             "ProfileID(0x0102030405060708090a0b0c0d0e0f10) == trace_id": "false",
             "ProfileID(0x0102030405060708090a0b0c0d0e0f10) == ProfileID(0x0102030405060708090a0b0c0d0e0f10)": "true",
         ])

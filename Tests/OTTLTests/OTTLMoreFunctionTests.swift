@@ -23,7 +23,7 @@ import Testing
             "ContainsValue([1, 2, 3], 3)": "true", "ContainsValue([1, 2, 3], 3.0)": "true", "ContainsValue([1, 2, 3], \"3\")": "false",
             "ContainsValue([nil], nil)": "true", #"ContainsValue(attributes["absent"], 1)"#: "error", #"ContainsValue("abc", "a")"#: "error",
             #"Coalesce([attributes["absent"], attributes["s"], "x"]) == "text""#: "true", "Coalesce([nil, nil]) == nil": "true",
-            "Coalesce([]) == nil": "true", #"Coalesce([1, 1 / 0]) == 1"#: "true", "Coalesce([nil, 1 / 0]) == 1": "error",
+            "Coalesce([]) == nil": "at least one value", #"Coalesce([1, 1 / 0]) == 1"#: "true", "Coalesce([nil, 1 / 0]) == 1": "error",
             #"Coalesce(attributes["list"]) == 1"#: "true", "Coalesce([\"\", 1]) == \"\"": "true", "Coalesce(1) == 1": "error",
         ])
     }
@@ -34,11 +34,11 @@ import Testing
             #"Sort(Keys(attributes["map"])) == ["k", "l"]"#: "true", #"Values({"a": 1}) == [1]"#: "true", "Keys([]) == []": "error",
             #"Keys({"a": 1, "b": 2})[1] == "b""#: "true", #"Values(attributes["map"])[1]["m"] == true"#: "true",
             "Sort([3, 1, 2]) == [1, 2, 3]": "true", #"Sort([3, 1, 2], "desc") == [3, 2, 1]"#: "true",
-            #"Sort(attributes["mixed"]) == [1.5, 2.0, 3.0]"#: "true", #"Sort(["b", "a"]) == ["a", "b"]"#: "true",
-            #"Sort([true, "a", 3]) == ["3", "a", "true"]"#: "true", "Sort([]) == []": "true", "Sort([[2], [1]]) == [[2], [1]]": "true",
+            #"Sort(attributes["mixed"]) == [1.5, 2, 3]"#: "true", #"Sort(["b", "a"]) == ["a", "b"]"#: "true",
+            #"Sort([true, "a", 3]) == [3, "a", true]"#: "true", "Sort([]) == []": "true", "Sort([[2], [1]]) == [[2], [1]]": "true",
             "Sort(5) == 5": "true", "Append([1], 2) == [1, 2]": "true", "Append(nil, 2) == [2]": "true", "Append(1, values=[2, 3]) == [1, 2, 3]": "true",
-            #"SliceToMap(attributes["things"], ["name"], ["value"]) == {"foo": 2, "bar": 5}"#: "true",
-            #"SliceToMap(attributes["things"], ["name"])["bar"]["value"] == 5"#: "true",
+            #"SliceToMap(attributes["things"], ["name"], ["value"]) == {"foo": 2, "bar": 5}"#: "error",
+            #"SliceToMap(attributes["things"], ["name"])["bar"]["value"] == 5"#: "error",
             #"SliceToMap(attributes["things"])["2"]["value"] == 1"#: "true", "SliceToMap(1) == {}": "error",
             #"ToKeyValueString({"k1": "v1", "k2": "v=2"}) == "k1=v1 k2=\"v=2\"""#: "true",
             #"ToKeyValueString({"b": 1, "a": [2]}, ":", ",", true) == "a:[2],b:1""#: "true", "ToKeyValueString(1) == \"\"": "error",
@@ -143,9 +143,9 @@ import Testing
     func parsers() throws {
         try OTTLTests.check(Self.span, [
             #"ParseJSON("{\"a\": [1, true, null, \"x\"]}")["a"] == [1.0, true, nil, "x"]"#: "true", #"ParseJSON("[1]")[0] == 1"#: "true",
-            #"ParseJSON("{\"a\":1,\"a\":2}")["a"] == 2"#: "true", #"ParseJSON("\"\\u00e9\\ud83d\\ude00\"") == "é😀""#: "true",
+            #"ParseJSON("{\"a\":1,\"a\":2}")["a"] == 2"#: "true", #"ParseJSON("[\"\\u00e9\\ud83d\\ude00\"]")[0] == "é😀""#: "true",
             #"ParseJSON("{") == nil"#: "error", #"ParseJSON("") == nil"#: "error", #"ParseJSON("01") == nil"#: "error", #"ParseJSON("1 x") == nil"#: "error",
-            #"ParseJSON("[1,]") == nil"#: "error", #"ParseJSON("{\"a\":}") == nil"#: "error", "ParseJSON(5) == nil": "error", #"ParseJSON("-1.5e2") == -150"#: "true",
+            #"ParseJSON("[1,]") == nil"#: "error", #"ParseJSON("{\"a\":}") == nil"#: "error", "ParseJSON(5) == nil": "error", #"ParseJSON("[-1.5e2]")[0] == -150"#: "true", #"ParseJSON("5") == 5"#: "error",
             #"ParseInt("12345", 10) == 12345"#: "true", #"ParseInt("AA", 16) == 170"#: "true", #"ParseInt("0xAA", 0) == 170"#: "true",
             #"ParseInt("0b1111_0000", 0) == 240"#: "true", #"ParseInt("-0o123", 0) == -83"#: "true", #"ParseInt("017", 0) == 15"#: "true",
             #"ParseInt("-20", 8) == -16"#: "true", #"ParseInt("z", 36) == 35"#: "true", #"ParseInt("8", 8) == 8"#: "error", #"ParseInt("1", 1) == 1"#: "error",
@@ -164,8 +164,8 @@ import Testing
             #"IsInCIDR("192.168.1.5", ["10.0.0.0/8", "192.168.0.0/16"])"#: "true", #"IsInCIDR("11.0.0.1", ["10.0.0.0/8"])"#: "false",
             #"IsInCIDR("10.0.0.1", ["10.0.0.1/32"])"#: "true", #"IsInCIDR("10.0.0.2", ["10.0.0.1/32"])"#: "false", #"IsInCIDR("1.2.3.4", ["0.0.0.0/0"])"#: "true",
             #"IsInCIDR("2001:db8::1", ["2001:db8::/32"])"#: "true", #"IsInCIDR("2001:db9::1", ["2001:db8::/32"])"#: "false", #"IsInCIDR("::ffff:10.1.2.3", ["10.0.0.0/8"])"#: "true",
-            #"IsInCIDR("x", ["10.0.0.0/8"])"#: "error", #"IsInCIDR("10.0.0.1", ["x"])"#: "error", #"IsInCIDR("10.0.0.1", ["10.0.0.0/33"])"#: "error", #"IsInCIDR("1.2.3", ["10.0.0.0/8"])"#: "error",
-            #"IsInCIDR("01.2.3.4", ["10.0.0.0/8"])"#: "error", #"IsInCIDR("1::2::3", ["::/0"])"#: "error", #"IsInCIDR(attributes["absent"], ["::/0"])"#: "error",
+            #"IsInCIDR("x", ["10.0.0.0/8"])"#: "false", #"IsInCIDR("10.0.0.1", ["x"])"#: "error", #"IsInCIDR("10.0.0.1", ["10.0.0.0/33"])"#: "error", #"IsInCIDR("1.2.3", ["10.0.0.0/8"])"#: "false",
+            #"IsInCIDR("01.2.3.4", ["10.0.0.0/8"])"#: "false", #"IsInCIDR("1::2::3", ["::/0"])"#: "false", #"IsInCIDR(attributes["absent"], ["::/0"])"#: "error",
         ])
         try OTTLTests.checkErrors([
             #"ParseCSV("a", "b", "||") == {}"#: "20: one character", #"ParseCSV("a", "b", mode="lazy") == {}"#: "20: allowed: strict",

@@ -270,7 +270,7 @@ enum OTTLTimeLayout {
                 return set(letter == UInt8(ascii: "o") ? \.month : \.day, number(1, 2))
             case "b", "h": return set(\.month, name(OTTLCalendar.months, short: true).map { $0 + 1 })
             case "B": return set(\.month, name(OTTLCalendar.months, short: false).map { $0 + 1 })
-            case "d": return set(\.day, number(2, 2))
+            case "d": return set(\.day, number(1, 2))
             case "g": return set(\.day, number(1, 2))
             case "a": return name(OTTLCalendar.weekdays, short: true) != nil
             case "A": return name(OTTLCalendar.weekdays, short: false) != nil

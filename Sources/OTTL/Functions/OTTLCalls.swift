@@ -8,6 +8,7 @@ extension OTTLProgram {
         switch function {
         case .isRootSpan: return .bool(input.record.flags.contains(.isRoot))
         case .hasPrefix, .hasSuffix: return try callAffix(function, node, &input)
+        case .extractPatterns: return .null
         case .isMatch, .traceID, .spanID, .profileID, .isString, .isInt, .isDouble, .isBool, .isMap, .isList, .isEmpty,
             .int, .double, .bool, .string, .log, .isValidLuhn:
             return try callTypes(function, node, &input)
@@ -97,6 +98,23 @@ extension OTTLProgram {
             guard let text = try text(of: target, input, column: node.column) else { return false }
             return patterns[Int(node.second)].matches(text.span)
         }
+    }
+
+    /// The named groups of the first match, as a map; an empty one if there is no match.
+    func extractPatterns(_ node: OTTLNode, _ input: inout OTTLSpanInput) throws(OTTLEvaluationError) -> OTTLValue {
+        let target = try value(Int(node.first), &input)
+        guard case .string(let text) = target else {
+            throw OTTLEvaluationError(.unsupportedType, found: target.kind, column: node.column)
+        }
+        let bytes = copy(text, input)
+        let pattern = patterns[Int(node.second)]
+        guard let groups = pattern.find(bytes.span, from: 0) else { return .map(.owned([])) }
+        var entries: [OTTLEntry] = []
+        for (index, name) in pattern.groupNames.enumerated() where !name.isEmpty && index + 1 < groups.count {
+            let range = groups[index + 1] ?? 0..<0
+            entries.append(OTTLEntry(key: .owned(Array(name.utf8)), value: .text(Array(bytes[range]))))
+        }
+        return .map(.owned(entries))
     }
 
     private func callAffix(

@@ -62,7 +62,8 @@ extension OTTLProgram {
         return .list(.owned(items))
     }
 
-    /// Integers and doubles as numbers, a mixture with texts, booleans and nil as texts; other types stay as they are.
+    /// Integers and doubles by their numbers, a mixture with texts, booleans and nil by their texts; other types stay as they
+    /// are.
     private func sort(
         _ list: OTTLList, _ node: OTTLNode, _ input: inout OTTLSpanInput
     ) throws(OTTLEvaluationError) -> OTTLValue {
@@ -77,22 +78,24 @@ extension OTTLProgram {
             return .list(.owned(sorted))
         }
         if kinds.isSubset(of: [.int, .double]) {
-            let numbers: [Double] = items.map {
-                switch $0 {
+            func number(_ value: OTTLValue) -> Double {
+                switch value {
                 case .int(let number): Double(number)
                 case .double(let number): number
                 default: 0
                 }
             }
             // NaN stands in front, as in Go.
-            let sorted = numbers.sorted { isDescending ? Self.precedes($1, $0) : Self.precedes($0, $1) }
-            return .list(.owned(sorted.map { .double($0) }))
+            let sorted = items.sorted {
+                isDescending ? Self.precedes(number($1), number($0)) : Self.precedes(number($0), number($1))
+            }
+            return .list(.owned(sorted))
         }
         guard kinds.isSubset(of: [.int, .double, .string, .bool, .null]) else { return .list(list) }
-        var texts: [[UInt8]] = []
-        for item in items { texts.append(try text(of: item, input, column: node.column) ?? []) }
-        texts.sort { isDescending ? $1.lexicographicallyPrecedes($0) : $0.lexicographicallyPrecedes($1) }
-        return .list(.owned(texts.map { .text($0) }))
+        var texts: [(text: [UInt8], item: OTTLValue)] = []
+        for item in items { texts.append((try text(of: item, input, column: node.column) ?? [], item)) }
+        texts.sort { isDescending ? $1.text.lexicographicallyPrecedes($0.text) : $0.text.lexicographicallyPrecedes($1.text) }
+        return .list(.owned(texts.map { $0.item }))
     }
 
     private static func precedes(_ left: Double, _ right: Double) -> Bool {
@@ -106,10 +109,12 @@ extension OTTLProgram {
         let valuePath = has(2, node) ? try listArgument(2, node, &input) : []
         var entries: [OTTLEntry] = []
         for (index, item) in elements(of: list, input).enumerated() {
-            guard case .map = item else { continue }
             var key = OTTLText.owned(Array("\(index)".utf8))
             if !keyPath.isEmpty {
-                guard case .string(let name) = walk(item, keyPath, input) else { continue }
+                let found = walk(item, keyPath, input)
+                guard case .string(let name) = found else {
+                    throw OTTLEvaluationError(.unsupportedType, found: found.kind, column: node.column)
+                }
                 key = name
             }
             let value = valuePath.isEmpty ? item : walk(item, valuePath, input)
@@ -141,8 +146,8 @@ extension OTTLProgram {
             let needsQuotes =
                 ByteSpans.firstRange(of: delimiter.span, in: text.span) != nil
                 || ByteSpans.firstRange(of: pairDelimiter.span, in: text.span) != nil || text.isEmpty
-            guard needsQuotes else { return text }
             let escaped = text.flatMap { $0 == UInt8(ascii: "\"") ? [UInt8(ascii: "\\"), $0] : [$0] }
+            guard needsQuotes else { return escaped }
             return [UInt8(ascii: "\"")] + escaped + [UInt8(ascii: "\"")]
         }
         var pairs: [[UInt8]] = []

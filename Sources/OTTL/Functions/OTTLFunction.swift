@@ -140,6 +140,7 @@ struct OTTLFunction: Sendable {
         OTTLFunction("Decode", .decode, "target", "encoding\""),
         // Parsing
         OTTLFunction("ParseJSON", .parseJSON, "target"),
+        OTTLFunction("ExtractPatterns", .extractPatterns, "target", "pattern\""),
         OTTLFunction("ParseInt", .parseInt, "target", "base"),
         OTTLFunction("ParseKeyValue", .parseKeyValue, "target", "delimiter?\"", "pair_delimiter?\""),
         OTTLFunction("ParseCSV", .parseCSV, "target", "header", "delimiter?\"", "header_delimiter?\"", "mode?\""),
@@ -153,7 +154,7 @@ struct OTTLFunction: Sendable {
     /// Converters that the Collector has and this gateway has not, to be told apart from misspelt ones.
     static let collectorOnlyNames: [String] = [
         "CommunityID", "ConvertAttributesToElementsXML", "ConvertTextToElementsXML", "ExtractGrokPatterns",
-        "ExtractPatterns", "GetXML", "InsertXML", "ParseSeverity", "ParseSimplifiedXML", "ParseXML", "RemoveXML", "UserAgent",
+        "GetXML", "InsertXML", "ParseSeverity", "ParseSimplifiedXML", "ParseXML", "RemoveXML", "UserAgent",
         "UUID", "UUIDv7", "XXH3", "XXH128",
     ]
 }
@@ -168,4 +169,5 @@ enum OTTLFunctionID: UInt8, Sendable {
     case minutes, seconds, milliseconds, microseconds, nanoseconds, year, month, day, weekday, hour, minute
     case second, nanosecond, hex, fnv, md5, sha1, sha256, sha512, murmur3Hash, murmur3Hash128, base64Encode
     case base64Decode, decode, parseJSON, parseInt, parseKeyValue, parseCSV, url, log, isInCIDR, isValidLuhn
+    case extractPatterns
 }

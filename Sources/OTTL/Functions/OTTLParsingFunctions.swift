@@ -8,7 +8,9 @@ extension OTTLProgram {
         let text = try bytesArgument(0, node, &input)
         let result: OTTLValue?
         switch function {
-        case .parseJSON: result = OTTLJSONReader.read(text)
+        case .parseJSON:
+            let value = OTTLJSONReader.read(text)
+            result = value?.kind == .map || value?.kind == .list ? value : nil
         case .parseInt: result = OTTLNumbers.integer(text, base: try integerArgument(1, node, &input)).map { .int($0) }
         case .parseKeyValue:
             let delimiter = try bytesArgument(1, default: "=", node, &input)
@@ -47,7 +49,7 @@ extension OTTLProgram {
     private func isInNetwork(
         _ text: [UInt8], _ networks: [OTTLValue], _ node: OTTLNode, _ input: OTTLSpanInput
     ) throws(OTTLEvaluationError) -> OTTLValue? {
-        guard let address = OTTLAddress(text) else { return nil }
+        guard let address = OTTLAddress(text) else { return .bool(false) }
         for network in networks {
             guard case .string(let name) = network, let block = OTTLNetwork(copy(name, input)) else { return nil }
             if block.contains(address) { return .bool(true) }

@@ -70,6 +70,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .target(name: "Cluster", dependencies: ["OTLP"], swiftSettings: house),
+        .target(
+            name: "Processing", dependencies: ["NativeCore", "OTLP", "ConfigTree", "OTTL", "ReportText"], swiftSettings: house),
         // floor 4
         .target(
             name: "Transport",
@@ -119,7 +121,8 @@ let package = Package(
             swiftSettings: house),
         // benchmarks of single steps: swift run -c release MicroBenchmarks
         .executableTarget(
-            name: "MicroBenchmarks", dependencies: ["ConfigTree", "OTLP", "OTTL", "Sampling", "Delivery", "LoadTools"],
+            name: "MicroBenchmarks",
+            dependencies: ["ConfigTree", "OTLP", "OTTL", "Processing", "Sampling", "Delivery", "LoadTools"],
             path: "Benchmarks/Micro", swiftSettings: houseTests),
         // tests
         // what the tests of several modules share: seeded numbers, a protobuf encoder
@@ -140,6 +143,10 @@ let package = Package(
         .testTarget(name: "ConfigTreeTests", dependencies: ["ConfigTree"], swiftSettings: houseTests),
         .testTarget(name: "TelemetryTests", dependencies: ["TestSupport", "Telemetry"], swiftSettings: houseTests),
         .testTarget(name: "OTTLTests", dependencies: ["TestSupport", "OTTL", "OTLP", "ConfigTree"], swiftSettings: houseTests),
+        .testTarget(
+            name: "ProcessingTests",
+            dependencies: ["TestSupport", "Processing", "NativeCore", "OTLP", "ConfigTree", "ReportText", "Gateway"],
+            swiftSettings: houseTests),
         .testTarget(
             name: "SamplingTests", dependencies: ["TestSupport", "Sampling", "OTTL", "NativeCore", "OTLP", "ConfigTree"],
             swiftSettings: houseTests),

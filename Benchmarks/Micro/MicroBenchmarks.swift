@@ -68,6 +68,8 @@ struct MicroBenchmarks {
         print("OTTL statements, ns per span")
         TransformBenchmark.run(&source)
         PolicyBenchmarks.run()
+        print("processors, ns per span")
+        ProcessorBenchmark.run(&source)
     }
 
     /// Writes a request as OTLP JSON, and times only how it is read back.

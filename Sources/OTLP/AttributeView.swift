@@ -102,6 +102,18 @@ package struct AttributeValueRange: Sendable, BitwiseCopyable {
 package struct AttributeRange: Sendable, BitwiseCopyable {
     package var key: ByteRange
     package var value: AttributeValueRange
+
+    /// Reads one KeyValue in any legal form; an empty one from malformed bytes.
+    package init(keyValue bytes: Span<UInt8>, _ message: ByteRange) {
+        self =
+            (try? AttributeCursor.keyValue(bytes, message.range))
+            ?? AttributeRange(key: .empty, value: AttributeValueRange(kind: .empty, range: .empty))
+    }
+
+    init(key: ByteRange, value: AttributeValueRange) {
+        self.key = key
+        self.value = value
+    }
 }
 
 /// Visits the KeyValues of a message, one after the other, in any legal form.
@@ -169,7 +181,7 @@ package struct AttributeCursor: Sendable, BitwiseCopyable {
     }
 
     /// The last key and the last member of the value's oneof count.
-    private static func keyValue(
+    fileprivate static func keyValue(
         _ bytes: Span<UInt8>, _ message: Range<Int>
     ) throws(WalkError) -> AttributeRange {
         var found = AttributeRange(

@@ -221,7 +221,7 @@ package struct RequestWalker: Sendable {
     }
 
     /// Reports the wanted attributes of a Resource.
-    private func findResourceAttributes(
+    func findResourceAttributes(
         _ body: Span<UInt8>, _ message: Range<Int>, hitStart: Int, record: Int,
         into index: inout RequestIndex
     ) throws(WalkError) {

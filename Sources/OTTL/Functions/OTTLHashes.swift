@@ -1,6 +1,6 @@
 /// Digests of texts. For telling things apart as other tools do, not for secrets. (SHA-256, which is also for secrets, is
 /// NativeCore's.)
-enum OTTLHashes {
+package enum OTTLHashes {
     /// FNV-1a, 64 bits. Source: http://www.isthe.com/chongo/tech/comp/fnv/.
     static func fnv(_ bytes: [UInt8]) -> Int64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -9,7 +9,7 @@ enum OTTLHashes {
     }
 
     /// RFC 1321.
-    static func md5(_ bytes: [UInt8]) -> [UInt8] {
+    package static func md5(_ bytes: [UInt8]) -> [UInt8] {
         var state: [UInt32] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476]
         let message = padded(bytes, block: 64, isBigEndian: false)
         for start in stride(from: 0, to: message.count, by: 64) {
@@ -52,7 +52,7 @@ enum OTTLHashes {
     ]
 
     /// FIPS 180-4.
-    static func sha1(_ bytes: [UInt8]) -> [UInt8] {
+    package static func sha1(_ bytes: [UInt8]) -> [UInt8] {
         var state: [UInt32] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0]
         let message = padded(bytes, block: 64, isBigEndian: true)
         for start in stride(from: 0, to: message.count, by: 64) {

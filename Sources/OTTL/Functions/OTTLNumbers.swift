@@ -1,7 +1,7 @@
 /// Numbers to text and back, as Go does it.
-enum OTTLNumbers {
+package enum OTTLNumbers {
     /// `strconv.ParseFloat`: nil for what is no number, and for what a double can't hold.
-    static func double(_ text: some Sequence<UInt8>) -> Double? {
+    package static func double(_ text: some Sequence<UInt8>) -> Double? {
         let string = String(decoding: Array(text), as: UTF8.self)
         guard !string.contains("("), let value = Double(string) else { return nil }
         if value.isInfinite {
@@ -60,7 +60,7 @@ enum OTTLNumbers {
 
     /// A double as JSON has it: the shortest digits that give the same double again, with an exponent below 1e-6 and from
     /// 1e21 on. Nil for what JSON has no number for.
-    static func text(_ value: Double) -> String? {
+    package static func text(_ value: Double) -> String? {
         guard value.isFinite else { return nil }
         if value == 0 { return value.sign == .minus ? "-0" : "0" }
         let (digits, point) = decimal(value.magnitude)
@@ -75,7 +75,7 @@ enum OTTLNumbers {
     }
 
     /// Without an exponent, as `%f` with the fewest digits.
-    static func plain(_ digits: [UInt8], _ point: Int) -> String {
+    package static func plain(_ digits: [UInt8], _ point: Int) -> String {
         let zero = UInt8(ascii: "0")
         if point <= 0 {
             return "0." + String(repeating: "0", count: -point) + String(decoding: digits, as: UTF8.self)
@@ -88,7 +88,7 @@ enum OTTLNumbers {
     }
 
     /// The shortest digits of a positive double, and where the point stands before or behind their first.
-    static func decimal(_ value: Double) -> (digits: [UInt8], point: Int) {
+    package static func decimal(_ value: Double) -> (digits: [UInt8], point: Int) {
         var digits: [UInt8] = []
         var point: Int?
         var exponent = 0
@@ -113,7 +113,7 @@ enum OTTLNumbers {
     }
 
     /// Toward zero; Go's result on x86-64 for what 64 bits can't hold.
-    static func truncated(_ value: Double) -> Int64 { Int64(exactly: value.rounded(.towardZero)) ?? .min }
+    package static func truncated(_ value: Double) -> Int64 { Int64(exactly: value.rounded(.towardZero)) ?? .min }
 
     /// The natural logarithm of a positive, finite number, to within a unit or two of the last place.
     ///

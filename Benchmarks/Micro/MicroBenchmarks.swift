@@ -16,6 +16,7 @@ struct MicroBenchmarks {
     static let second: Int64 = 1_000_000_000
 
     static func main() {
+        if CommandLine.arguments.contains("--replay") { return ReplayBenchmark.run() }
         var source = TrafficSource(catalog: TrafficCatalog(settings: TrafficSettings()))
         let policies = referencePolicies()
         var settings = ShardSettings()

@@ -14,10 +14,27 @@ internal import Glibc
     private let mappedBytes: Int
 
     /// Takes address room for `count` elements; memory is used only where elements are written (in pages, or in 2 MiB
-    /// steps with `hugePages`). Traps if the system has no address room left.
+    /// steps with `hugePages`). Traps if the system has no address room left: for tables that are made when a node starts or is
+    /// reloaded.
     package init(count: Int, hugePages: Bool = true) {
         precondition(count > 0)
+        guard let (start, bytes) = unsafe Self.map(count, hugePages) else {
+            preconditionFailure("no memory for a buffer of \(count) elements")
+        }
         self.count = count
+        unsafe base = start
+        mappedBytes = bytes
+    }
+
+    /// The same for tables that grow with what comes from outside: nil if the system has no address room left.
+    package init?(ifRoomFor count: Int, hugePages: Bool = true) {
+        guard count > 0, let (start, bytes) = unsafe Self.map(count, hugePages) else { return nil }
+        self.count = count
+        unsafe base = start
+        mappedBytes = bytes
+    }
+
+    private static func map(_ count: Int, _ hugePages: Bool) -> (UnsafeMutablePointer<Element>, Int)? {
         let hugePage = 2 << 20
         var bytes = count * MemoryLayout<Element>.stride
         let wantsHuge = hugePages && bytes >= hugePage
@@ -27,9 +44,7 @@ internal import Glibc
         // Room for one more unit lets the start be aligned to it.
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         let mapped = unsafe mmap(nil, bytes + unit, PROT_READ | PROT_WRITE, flags, -1, 0)
-        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
-            preconditionFailure("no memory for a buffer of \(bytes) bytes")
-        }
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else { return nil }
         let address = Int(bitPattern: mapped)
         let aligned = (address + unit - 1) / unit * unit
         if aligned > address { unsafe munmap(mapped, aligned - address) }
@@ -37,8 +52,7 @@ internal import Glibc
         let tail = unit - (aligned - address)
         if tail > 0 { unsafe munmap(start + bytes, tail) }
         if wantsHuge { unsafe madvise(start, bytes, MADV_HUGEPAGE) }
-        unsafe base = start.bindMemory(to: Element.self, capacity: count)
-        mappedBytes = bytes
+        return unsafe (start.bindMemory(to: Element.self, capacity: count), bytes)
     }
 
     deinit { unsafe munmap(UnsafeMutableRawPointer(base), mappedBytes) }

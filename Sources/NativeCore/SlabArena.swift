@@ -59,22 +59,6 @@ internal import Glibc
         unsafe madvise(base + slab * slabBytes, slabBytes, MADV_DONTNEED)
     }
 
-    /// Appends two words and up to two runs of bytes; the caller has seen that they fit. Returns the offset in the slab.
-    package mutating func append(
-        to slab: Int, _ first: UInt64, _ second: UInt64, _ bytes: Span<UInt8>, _ more: Span<UInt8>
-    ) -> Int {
-        let offset = append(to: slab, first, second, bytes)
-        let end = Int(used[slab])
-        precondition(more.count <= slabBytes - end)
-        unsafe more.withUnsafeBufferPointer { source in
-            if let start = source.baseAddress {
-                unsafe memcpy(base + (slab * slabBytes + end), start, source.count)
-            }
-        }
-        used[slab] = UInt32(truncatingIfNeeded: end + more.count)
-        return offset
-    }
-
     /// Appends two words and a run of bytes; the caller has seen that they fit. Returns the offset in the slab.
     package mutating func append(to slab: Int, _ first: UInt64, _ second: UInt64, _ bytes: Span<UInt8>) -> Int {
         let offset = Int(used[slab])

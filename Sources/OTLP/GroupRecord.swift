@@ -28,6 +28,8 @@ public struct GroupRecord: Sendable, BitwiseCopyable {
     public var scopeHash: UInt64
     /// Both hashes mixed: what to look a group up by.
     public var groupHash: UInt64
+    /// How many spans the walk accepted under this scope. Stays as it is when spans are left out afterwards.
+    public var spanCount: UInt32
 
     /// The ResourceSpans header as a range of `RequestIndex.groupBytes`.
     @inlinable public var resourceRange: Range<Int> {

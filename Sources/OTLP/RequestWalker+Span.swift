@@ -119,6 +119,7 @@ extension RequestWalker {
         if traceFlags & 1 != 0 { flags.insert(.w3cSampled) }
         // start <= end <= body.count <= UInt32.max
         index.spanBytes &+= end &- start
+        if end &- start > index.largestSpan { index.largestSpan = end &- start }
         index.records.append(
             SpanRecord(
                 traceID: traceID, hash: keys.hash(traceID), startTimeUnixNano: startTime,

@@ -200,7 +200,8 @@ package struct RequestWalker: Sendable {
                 resourceHitStart: UInt32(truncatingIfNeeded: resource.hits.lowerBound),
                 resourceHitCount: UInt32(truncatingIfNeeded: resource.hits.count),
                 resourceHash: resource.hash, scopeHash: scopeHash,
-                groupHash: HashKeys.mix(resource.hash ^ keys.second, scopeHash ^ keys.first)))
+                groupHash: HashKeys.mix(resource.hash ^ keys.second, scopeHash ^ keys.first),
+                spanCount: UInt32(truncatingIfNeeded: accepted)))
     }
 
     /// ResourceSpans' field 1000, length-delimited.

@@ -44,9 +44,9 @@ public struct SpanRecord: Sendable, BitwiseCopyable {
     /// The span's payload as a range of the body.
     @inlinable public var range: Range<Int> { Int(offset)..<(Int(offset) + Int(length)) }
 
-    /// End minus start in nanoseconds; 0 where the end lies before the start.
+    /// End minus start in nanoseconds; 0 where the end lies before the start, or the start is unknown.
     @inlinable public var durationNanoseconds: UInt64 {
-        endTimeUnixNano > startTimeUnixNano ? endTimeUnixNano - startTimeUnixNano : 0
+        startTimeUnixNano != 0 && endTimeUnixNano > startTimeUnixNano ? endTimeUnixNano - startTimeUnixNano : 0
     }
 }
 

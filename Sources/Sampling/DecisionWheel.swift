@@ -1,7 +1,8 @@
 /// Which traces are due when: a timing wheel with one bucket per ~17 ms (Varghese and Lauck, SOSP 1987, scheme 4).
 ///
 /// Holds indexes of the trace table in the order in which they were put in. A bucket is handed out only when its whole time span
-/// is past, so a trace is never decided before its deadline and at most one bucket width and one tick after it.
+/// is past, so a trace is never decided before its deadline and at most one bucket width and one tick after it. That holds for any
+/// order of deadlines: one that lies before all others, or before what was handed out early, turns the wheel back.
 struct DecisionWheel: ~Copyable {
     /// log2 of a bucket's width in nanoseconds: 16.8 ms.
     static let widthBits: Int64 = 24
@@ -10,11 +11,13 @@ struct DecisionWheel: ~Copyable {
     static func end(ofBucketAt now: Int64) -> Int64 { ((now >> widthBits) + 1) << widthBits }
 
     private(set) var buckets: [[UInt32]]
+    /// How much of each bucket has been handed out.
+    private var handedOut: [Int]
     private(set) var mask: Int
     /// The oldest bucket that may hold something, as an absolute bucket number.
     private(set) var oldest: Int64
-    /// How much of the oldest bucket has been handed out.
-    private(set) var taken = 0
+    /// No bucket after this one holds anything.
+    private var newest: Int64
     private(set) var count = 0
 
     /// A wheel that reaches `horizon` nanoseconds ahead of `now`.
@@ -23,15 +26,29 @@ struct DecisionWheel: ~Copyable {
         var size = 16
         while size < needed { size <<= 1 }
         buckets = Array(repeating: [], count: size)
+        handedOut = Array(repeating: 0, count: size)
         mask = size - 1
         oldest = now >> Self.widthBits
+        newest = oldest
     }
 
-    /// Puts a trace in. A deadline in the past is due at once. One that lies further ahead than the wheel reaches, since hand-outs
-    /// lag behind, makes the wheel larger: by one bucket per 17 ms of the lag.
-    mutating func insert(_ index: Int, deadline: Int64) {
-        let bucket = max(oldest, deadline >> Self.widthBits)
-        if bucket - oldest > Int64(mask) { reach(bucket) }
+    /// How much of the oldest bucket has been handed out.
+    var taken: Int { handedOut[Int(truncatingIfNeeded: oldest) & mask] }
+
+    /// Puts a trace in. A deadline before `now` is due with the bucket of `now`.
+    ///
+    /// A wheel whose buckets do not reach from the earliest to the latest deadline is made larger: by one bucket per 17 ms.
+    mutating func insert(_ index: Int, deadline: Int64, now: Int64) {
+        let bucket = max(deadline, now) >> Self.widthBits
+        if count == 0 {
+            restart(at: min(bucket, now >> Self.widthBits))
+        } else if bucket < oldest {
+            turnBack(to: bucket)
+        }
+        if bucket > newest {
+            newest = bucket
+            if bucket - oldest > Int64(mask) { grow(from: oldest) }
+        }
         buckets[Int(truncatingIfNeeded: bucket) & mask].append(UInt32(truncatingIfNeeded: index))
         count += 1
     }
@@ -41,19 +58,19 @@ struct DecisionWheel: ~Copyable {
         let due = all ? (count == 0 ? oldest : oldest + Int64(mask) + 1) : now >> Self.widthBits
         while oldest < due {
             let slot = Int(truncatingIfNeeded: oldest) & mask
-            if taken < buckets[slot].count {
-                let index = buckets[slot][taken]
-                taken += 1
+            let place = handedOut[slot]
+            if place < buckets[slot].count {
+                let index = buckets[slot][place]
+                handedOut[slot] = place + 1
                 count -= 1
                 return Int(index)
             }
+            clear(slot)
             if count == 0 {
                 // Nothing is left anywhere: go on in one step.
-                clear(slot)
                 oldest = due
                 return nil
             }
-            clear(slot)
             oldest += 1
         }
         return nil
@@ -62,33 +79,46 @@ struct DecisionWheel: ~Copyable {
     /// A trace that will be handed out `ahead` calls later, if it is in the bucket being handed out; for prefetching.
     func peek(_ ahead: Int) -> Int? {
         let slot = Int(truncatingIfNeeded: oldest) & mask
-        let position = taken + ahead
+        let position = handedOut[slot] + ahead
         return position < buckets[slot].count ? Int(buckets[slot][position]) : nil
     }
 
     /// Every trace with a deadline up to this time has been handed out.
     var frontier: Int64 { (oldest << Self.widthBits) - 1 }
 
-    /// Makes room for a bucket: an empty wheel is turned on, any other one grows.
-    private mutating func reach(_ bucket: Int64) {
-        if count == 0 {
-            clear(Int(truncatingIfNeeded: oldest) & mask)
-            oldest = bucket - Int64(mask)
-            return
-        }
+    /// An empty wheel starts anew, wherever hand-outs have left it.
+    private mutating func restart(at bucket: Int64) {
+        // All other buckets were cleared when they were passed.
+        clear(Int(truncatingIfNeeded: oldest) & mask)
+        oldest = bucket
+        newest = bucket
+    }
+
+    /// A bucket before the oldest one is in use.
+    private mutating func turnBack(to bucket: Int64) {
+        if newest - bucket > Int64(mask) { grow(from: bucket) }
+        oldest = bucket
+    }
+
+    /// Makes the wheel large enough for all buckets from `first` to `newest`.
+    private mutating func grow(from first: Int64) {
+        let held = oldest...min(newest, oldest + Int64(mask))
         var size = buckets.count
-        while Int64(size) <= bucket - oldest { size <<= 1 }
+        while Int64(size) <= newest - first { size <<= 1 }
         var wider: [[UInt32]] = Array(repeating: [], count: size)
-        for number in oldest...(oldest + Int64(mask)) {
+        var widerHandedOut = Array(repeating: 0, count: size)
+        for number in held {
             let slot = Int(truncatingIfNeeded: number)
             swap(&wider[slot & (size - 1)], &buckets[slot & mask])
+            widerHandedOut[slot & (size - 1)] = handedOut[slot & mask]
         }
         buckets = wider
+        handedOut = widerHandedOut
         mask = size - 1
     }
 
     private mutating func clear(_ slot: Int) {
-        taken = 0
+        handedOut[slot] = 0
         if buckets[slot].isEmpty { return }
         // A bucket of a burst gives its memory back; the usual size is kept.
         let keeps = buckets[slot].capacity <= buckets[slot].count * 4 + 64

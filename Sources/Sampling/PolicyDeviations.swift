@@ -31,8 +31,8 @@ package enum PolicyDeviations {
             reason: "A decision must not depend on the order in which spans arrive.", isWarnedOf: true),
         PolicyDeviation(
             id: .latencyZeroTimes, types: ["latency"],
-            text: "Start times of 0 are unknown and left out; in the Collector a span that starts at 0 makes it forget the earliest start so far.",
-            reason: "A decision must not depend on the order in which spans arrive.", isWarnedOf: false),
+            text: "A span whose start is 0 has no latency, whatever its end, and is left out; in the Collector it makes the extent that of its end since 1970, and the earliest start so far is forgotten.",
+            reason: "An unknown time is no latency, and a decision must not depend on the order in which spans arrive.", isWarnedOf: false),
         PolicyDeviation(
             id: .numericDouble, types: ["numeric_attribute"],
             text: "An attribute that is a double is compared as the number that it is; the Collector reads it as 0.",

@@ -4,14 +4,23 @@ internal import NativeCore
 ///
 /// A trace is decided at the latest `decision_wait` after its first span, so when the decisions are past the latest deadline
 /// of any record in a segment, nothing in it is needed any more. There is no count of references and no free of a single span.
-/// Segments are 2 MiB and rotate when full; one that is never filled simply stays open. A record is two words (the
-/// location of the trace's previous record; offset of its group, length) and the span's bytes. A group record (resource and scope
-/// header bytes) is written once per segment and group.
+/// Segments are 2 MiB and rotate when full; one that is never filled simply stays open. Three kinds of records stand in them, each
+/// two words and bytes:
+/// - a span: the location of the trace's previous record; offset of its group, length;
+/// - a group: its hash; offset of its resource, length of the scope header; the scope header's bytes;
+/// - a resource: its hash; its length; the resource header's bytes.
+///
+/// A group refers to its resource, so the bytes of a resource are written once for each run of spans under it and segment, however
+/// many scopes the run has. The tables of what the open segment holds already are small and forget: then a group or resource is
+/// written again, at most once for each run of a request. `Shard.cost` is an upper bound of all that; keep it in step with `append`.
 struct SegmentStore: ~Copyable {
     static let segmentBytes = 2 << 20
     /// A span with its group must fit into a segment beside others; larger ones are refused on arrival.
     static let maximumSpanBytes = 1 << 20
     static let maximumGroupBytes = 512 << 10
+    /// The two words before the bytes of every record.
+    static let recordHeader = 16
+    static let evidenceBytes = 32
 
     private var arena: SlabArena
     /// Per slab: the latest deadline of a trace that has a record in it.
@@ -24,7 +33,8 @@ struct SegmentStore: ~Copyable {
     private var neverUsed = 0
     private var discarded: [Int] = []
     private var current = -1
-    private var groups = GroupTable()
+    private var groups = OffsetTable()
+    private var resources = OffsetTable()
     /// Fewest spare slabs since the last trim; that many were not needed.
     private var leastSpare = 0
 
@@ -39,26 +49,27 @@ struct SegmentStore: ~Copyable {
     var usedSegmentBytes: Int { (live.count - liveStart) * Self.segmentBytes }
     /// Bytes of segments held, with those kept for reuse.
     var heldSegmentBytes: Int { usedSegmentBytes + spare.count * Self.segmentBytes }
+    /// What the next rotation takes beyond the bytes that it is made for.
+    var standingBytes: Int { spare.isEmpty ? Self.segmentBytes : 0 }
 
-    /// Appends a span of a trace with this deadline. Returns nil when the store's bound is reached.
+    /// Whether a segment can hold a span of this length with its group at all.
+    static func canHold(span: Int, resource: Int, scope: Int) -> Bool {
+        span + resource + scope + 3 * recordHeader <= segmentBytes
+    }
+
+    /// Appends a span of a trace with this deadline. Returns nil, and leaves all as it was, when no segment can hold the span with
+    /// its group (see `canHold`), or when the store's bound is reached.
     mutating func append(
-        previous: RecordLocation, groupHash: UInt64, resource: Span<UInt8>, scope: Span<UInt8>, span: Span<UInt8>,
-        deadline: Int64
+        previous: RecordLocation, groupHash: UInt64, resourceHash: UInt64, resource: Span<UInt8>, scope: Span<UInt8>,
+        span: Span<UInt8>, deadline: Int64
     ) -> RecordLocation? {
-        let needed = 16 + span.count
-        var group = current >= 0 ? groups.find(groupHash) : nil
-        let groupNeeds = group == nil ? 16 + resource.count + scope.count : 0
-        if current < 0 || arena.room(in: current) < needed + groupNeeds {
-            guard rotate() else { return nil }
-            group = nil
-        }
         let groupOffset: Int
-        if let group {
-            groupOffset = group
+        if current >= 0, let known = groups.find(groupHash), arena.room(in: current) >= Self.recordHeader + span.count {
+            groupOffset = known
         } else {
-            let lengths = UInt64(resource.count) << 32 | UInt64(scope.count)
-            groupOffset = arena.append(to: current, groupHash, lengths, resource, scope)
-            groups.insert(groupHash, groupOffset)
+            let offset = placeGroup(groupHash, resourceHash, resource, scope, beside: span.count)
+            guard offset >= 0 else { return nil }
+            groupOffset = offset
         }
         let word = UInt64(groupOffset) << 32 | UInt64(span.count)
         let offset = arena.append(to: current, previous.word, word, span)
@@ -66,12 +77,52 @@ struct SegmentStore: ~Copyable {
         return RecordLocation(slab: current, offset: offset)
     }
 
+    /// Writes what the open segment does not have of a group, or opens another segment if the group and a span of `spanBytes` do not
+    /// fit into this one. Returns the group's offset, -1 if there is no room.
+    @inline(never)
+    private mutating func placeGroup(
+        _ groupHash: UInt64, _ resourceHash: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, beside spanBytes: Int
+    ) -> Int {
+        guard Self.canHold(span: spanBytes, resource: resource.count, scope: scope.count) else { return -1 }
+        var group: Int?
+        var holder: Int?
+        if current >= 0 {
+            group = groups.find(groupHash)
+            holder = resources.find(resourceHash)
+            var needed = Self.recordHeader + spanBytes
+            if group == nil { needed += Self.recordHeader + scope.count }
+            if group == nil && holder == nil { needed += Self.recordHeader + resource.count }
+            if arena.room(in: current) >= needed {
+                if let group { return group }
+                return write(groupHash, resourceHash, resource, scope, holder)
+            }
+        }
+        guard rotate() else { return -1 }
+        return write(groupHash, resourceHash, resource, scope, nil)
+    }
+
+    /// Writes a group record, and that of its resource unless it stands at `holder`. The caller has seen that there is room.
+    private mutating func write(
+        _ groupHash: UInt64, _ resourceHash: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ holder: Int?
+    ) -> Int {
+        let resourceOffset: Int
+        if let holder {
+            resourceOffset = holder
+        } else {
+            resourceOffset = arena.append(to: current, resourceHash, UInt64(resource.count), resource)
+            resources.insert(resourceHash, resourceOffset)
+        }
+        let offset = arena.append(to: current, groupHash, UInt64(resourceOffset) << 32 | UInt64(scope.count), scope)
+        groups.insert(groupHash, offset)
+        return offset
+    }
+
     /// Notes that the span at `span` was the first of its trace to set the predicate bits `bits` of word number `word`. 32 bytes, freed with the
     /// segments like spans. Returns nil when the store's bound is reached: then nobody will know.
     mutating func appendEvidence(
         previous: RecordLocation, word: Int, bits: UInt64, span: RecordLocation, deadline: Int64
     ) -> RecordLocation? {
-        if current < 0 || arena.room(in: current) < 32 {
+        if current < 0 || arena.room(in: current) < Self.evidenceBytes {
             guard rotate() else { return nil }
         }
         let nothing = Span<UInt8>()
@@ -147,6 +198,7 @@ struct SegmentStore: ~Copyable {
         live.append(slab)
         current = slab
         groups.removeAll()
+        resources.removeAll()
         return true
     }
 
@@ -168,17 +220,16 @@ struct SegmentStore: ~Copyable {
 
     @_lifetime(borrow self)
     func resource(at location: RecordLocation) -> Span<UInt8> {
-        let group = groupOffset(location)
-        let lengths = arena.word(location.slab, at: group + 8)
-        return arena.bytes(location.slab, at: group + 16, count: Int(lengths >> 32))
+        let holder = Int(arena.word(location.slab, at: groupOffset(location) + 8) >> 32)
+        let length = arena.word(location.slab, at: holder + 8)
+        return arena.bytes(location.slab, at: holder + 16, count: Int(length))
     }
 
     @_lifetime(borrow self)
     func scope(at location: RecordLocation) -> Span<UInt8> {
         let group = groupOffset(location)
-        let lengths = arena.word(location.slab, at: group + 8)
-        return arena.bytes(
-            location.slab, at: group + 16 + Int(lengths >> 32), count: Int(lengths & 0xffff_ffff))
+        let word = arena.word(location.slab, at: group + 8)
+        return arena.bytes(location.slab, at: group + 16, count: Int(word & 0xffff_ffff))
     }
 
     func prefetch(_ location: RecordLocation) { arena.prefetch(location.slab, at: location.offset) }
@@ -204,16 +255,16 @@ struct EvidenceNote {
     var span: RecordLocation
 }
 
-/// Which groups the open segment already holds: a small hash table that forgets rather than grows.
+/// Which groups, or which resources, the open segment already holds: a small hash table that forgets rather than grows.
 ///
-/// Keyed by the group's 64-bit keyed hash of its bytes alone: two groups of one process that collide in it (2^-64 a pair) would be
+/// Keyed by the 64-bit keyed hash of their bytes alone: two groups of one process that collide in it (2^-64 a pair) would be
 /// taken for one.
-private struct GroupTable: ~Copyable {
+private struct OffsetTable: ~Copyable {
     private static let size = 512
     private var hashes = [UInt64](repeating: 0, count: size)
     private var offsets = [Int32](repeating: -1, count: size)
     private var filled: [Int] = []
-    /// The last answer: spans of one group come in runs.
+    /// The last answer: spans of one group, and scopes of one resource, come in runs. It outlives its slot in the table.
     private var lastHash: UInt64 = 0
     private var lastOffset = -1
 
@@ -226,7 +277,7 @@ private struct GroupTable: ~Copyable {
         return lastOffset
     }
 
-    /// A group in the way is forgotten; it is written again when it comes again.
+    /// What is in the way is forgotten; it is written again when it comes again.
     mutating func insert(_ hash: UInt64, _ offset: Int) {
         let slot = Int(truncatingIfNeeded: hash) & (Self.size - 1)
         if offsets[slot] < 0 { filled.append(slot) }

@@ -82,7 +82,7 @@ extension Shard {
     /// Decides the next trace; the spans of a readable one are not yet found.
     private mutating func decideNext(now: Int64, early: Bool) -> DecidedTrace? {
         context.now = now
-        if !settled.isEmpty { return takeSettled(now: now) }
+        if let next = settled.popFirst() { return takeSettled(next, now: now) }
         guard let index = nextUndecided(now: now, all: early) else { return nil }
         prefetchDecisions()
         return decide(index, now: now, early: early)
@@ -277,9 +277,8 @@ extension Shard {
         table[index].settledSecond = second(now)
     }
 
-    private mutating func takeSettled(now: Int64) -> DecidedTrace {
-        let next = settled.removeFirst()
-        return handOut(next.index, next.decision, next.policyNumber, next.compositePolicy, next.cause, now: now)
+    private mutating func takeSettled(_ next: SettledTrace, now: Int64) -> DecidedTrace {
+        handOut(next.index, next.decision, next.policyNumber, next.compositePolicy, next.cause, now: now)
     }
 
     /// The entry stays until the trace's time, so that its spans stay late even with the caches off.
@@ -326,27 +325,24 @@ extension Shard {
         guard !large.isEmpty else { return nil }
         chainStart = 0
         chain.removeAll(keepingCapacity: chain.capacity <= 1 << 16)
-        let decided = large[0].decided
-        if !large[0].unread.isNone {
+        let decided = large.first.decided
+        if !large.first.unread.isNone {
             // The chain leads from the newest to the oldest span: it is followed to its end first.
             for _ in 0..<limit * 8 {
-                let location = large[0].unread
+                let location = large.first.unread
                 if location.isNone { break }
-                large[0].chain.append(location)
-                large[0].unread = segments.previous(of: location)
+                large.first.chain.append(location)
+                large.first.unread = segments.previous(of: location)
             }
             return LargeTracePart(spanCount: 0, spanBytes: 0, decided: decided)
         }
         var bytes = 0
         for _ in 0..<limit {
-            guard let location = large[0].chain.popLast() else { break }
+            guard let location = large.first.chain.popLast() else { break }
             chain.append(location)
             bytes += segments.span(at: location).count
         }
-        if chain.isEmpty {
-            let done = large.removeFirst()
-            remove(done.index)
-        }
+        if chain.isEmpty, let done = large.popFirst() { remove(done.index) }
         return LargeTracePart(spanCount: chain.count, spanBytes: bytes, decided: decided)
     }
 }

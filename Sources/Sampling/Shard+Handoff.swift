@@ -121,8 +121,8 @@ extension Shard {
 
     /// Makes room for a trace of which another node sends spans: call for the first of its spans, then `ingest` them all.
     ///
-    /// It will be decided at its original time, but not before `grace` is over; with spans of it that came here directly, at the
-    /// earlier of both times. A trace that was decided here is left alone: `ingest` treats its spans as late.
+    /// It will be decided at its original time, whatever `decision_wait` is here, but not before `grace` is over; with spans of it that
+    /// came here directly, at the earlier of both times. What a peer says to remain is believed up to an hour, or `decision_wait`. A trace that was decided here is left alone: `ingest` treats its spans as late.
     /// - Parameters:
     ///   - age: since its first span came, nanoseconds.
     ///   - remaining: until it is due, nanoseconds; negative: overdue.
@@ -131,25 +131,25 @@ extension Shard {
     package mutating func adopt(
         _ record: SpanRecord, age: Int64, remaining: Int64, grace: Int64, policyVersion: UInt16, now: Int64
     ) -> Bool {
-        let wait = settings.decisionWait
-        let deadline = now + min(max(remaining, min(grace, wait)), wait)
+        // The trace keeps the wait that it began with, on whichever node and before whichever reload that was.
+        let wait = tuning.decisionWait
+        let deadline = now + min(max(remaining, min(grace, wait)), max(wait, Self.longestAdoptedWait))
         let seen = milliseconds(now) &- UInt32(truncatingIfNeeded: max(0, age) / 1_000_000)
         if let index = table.find(record.traceID, hash: record.hash) {
             let here = milliseconds(now) &- table[index].firstSeenMilliseconds
             if milliseconds(now) &- seen > here { table[index].firstSeenMilliseconds = seen }
-            hasten(index, to: deadline)
+            hasten(index, to: deadline, now: now)
             return false
         }
         if remembers(record.traceID, record.hash, now) != nil { return false }
         let place = versions.indices.first { versions[$0].version.number == policyVersion } ?? 0
         let summary = TraceSummary(
             record, deadline: deadline, policyVersion: versions[place].version.number, firstSeenMilliseconds: seen)
-        guard let index = table.insert(summary) else {
-            preconditionFailure("the trace table is larger than all that is admitted to it")
-        }
+        // Without room its spans, which follow, find none either and are counted.
+        guard let index = table.insert(summary) else { return false }
         if table.sideStride > 0 { table.clearSide(index) }
         versions[place].begin(index, summary)
-        wheel.insert(index, deadline: deadline)
+        wheel.insert(index, deadline: deadline, now: now)
         return true
     }
 
@@ -178,6 +178,9 @@ extension Shard {
         }
         return .remembered
     }
+
+    /// The longest that a trace which another node hands over may still wait where `decision_wait` is shorter, nanoseconds.
+    private static let longestAdoptedWait: Int64 = 3_600_000_000_000
 
     private mutating func setCount(notSampled: Bool) -> Int {
         if notSampled {

@@ -54,7 +54,12 @@ extension Shard {
                 noteLate(remembered, position, record, &result)
                 continue
             } else {
-                entry = begin(record, now: now, seen: seen, arrival: arrival)
+                guard let begun = begin(record, now: now, seen: seen, arrival: arrival) else {
+                    result.spansWithoutRoom += 1
+                    lastIndex = -1
+                    continue
+                }
+                entry = begun
                 isOwn = true
                 result.newTraces += 1
             }
@@ -71,11 +76,15 @@ extension Shard {
             let summary = table[entry]
             guard
                 let location = segments.append(
-                    previous: summary.lastRecord, groupHash: group.groupHash,
+                    previous: summary.lastRecord, groupHash: group.groupHash, resourceHash: group.resourceHash,
                     resource: groupBytes.extracting(group.resourceRange),
                     scope: groupBytes.extracting(group.scopeRange),
                     span: body.extracting(keepsSpans ? record.range : 0..<0), deadline: summary.deadline)
-            else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
+            else {
+                refuse(record, group, entry, &result)
+                lastIndex = -1
+                continue
+            }
             table[entry].lastRecord = location
             table[entry].lastSeenMilliseconds = seen
             if isOwn {
@@ -89,15 +98,34 @@ extension Shard {
                 addForeign(entry, position, record, location, body: body, index.records)
             }
             if tuning.decisionWaitAfterRootReceived > 0 && record.flags.contains(.isRoot) {
-                hasten(entry, to: now + tuning.decisionWaitAfterRootReceived)
+                hasten(entry, to: now + tuning.decisionWaitAfterRootReceived, now: now)
             }
             result.bufferedSpans += 1
             result.bufferedBytes += Int(record.length)
         }
         bufferedSpans += result.bufferedSpans
         bufferedBytes += result.bufferedBytes
-        endRequest(arrival)
+        endRequest()
         return result
+    }
+
+    /// Counts a span for which there is no room in the segments. A trace that has no other span is forgotten.
+    ///
+    /// Returns whether the trace is forgotten.
+    @inline(never) @discardableResult
+    mutating func refuse(_ record: SpanRecord, _ group: GroupRecord, _ entry: Int, _ result: inout IngestResult) -> Bool {
+        let span = settings.keepsSpans ? Int(record.length) : 0
+        if SegmentStore.canHold(span: span, resource: Int(group.resourceLength), scope: Int(group.scopeLength)) {
+            result.spansWithoutRoom += 1
+        } else {
+            result.oversizedSpans += 1
+        }
+        guard table[entry].lastRecord.isNone else { return false }
+        // The version stays until the request is done, which names it by its place. An adopted trace was not counted as new.
+        versions[place(ofNumber: table[entry].policyVersion)].traces -= 1
+        table.remove(entry)
+        result.newTraces = max(0, result.newTraces - 1)
+        return true
     }
 
     @inline(__always)
@@ -112,23 +140,21 @@ extension Shard {
     }
 
     /// Moves a trace's decision to an earlier time, never to a later one. Its first place in the wheel becomes stale.
-    mutating func hasten(_ entry: Int, to deadline: Int64) {
+    mutating func hasten(_ entry: Int, to deadline: Int64, now: Int64) {
         guard deadline < table[entry].deadline else { return }
         table[entry].deadline = deadline
-        wheel.insert(entry, deadline: deadline)
+        wheel.insert(entry, deadline: deadline, now: now)
     }
 
-    /// A new trace, judged by the version at `arrival`.
-    mutating func begin(_ record: SpanRecord, now: Int64, seen: UInt32, arrival: Int) -> Int {
+    /// A new trace, judged by the version at `arrival`; nil when the table is full.
+    mutating func begin(_ record: SpanRecord, now: Int64, seen: UInt32, arrival: Int) -> Int? {
         let deadline = now + tuning.decisionWait
         let summary = TraceSummary(
             record, deadline: deadline, policyVersion: versions[arrival].number, firstSeenMilliseconds: seen)
-        guard let index = table.insert(summary) else {
-            preconditionFailure("the trace table is larger than all that is admitted to it")
-        }
+        guard let index = table.insert(summary) else { return nil }
         if table.sideStride > 0 { table.clearSide(index) }
         versions[arrival].begin(index, summary)
-        wheel.insert(index, deadline: deadline)
+        wheel.insert(index, deadline: deadline, now: now)
         return index
     }
 

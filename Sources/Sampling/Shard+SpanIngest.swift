@@ -33,13 +33,17 @@ extension Shard {
             for position in start..<end {
                 let record = index.records[position]
                 guard shards == 1 || Shard.number(of: record.hash, among: shards) == shard else { continue }
-                if let number = known[record.traceID] {
+                if let number = known[record.traceID], fragments[number].entry >= 0 {
                     take(position, into: &fragments[number], body, index, now: now, arrival: arrival, &result)
                 } else if let late = lateDecision(record, second) {
                     noteLate(late, position, record, &result)
                 } else {
+                    guard let begun = beginFragment(record, now: now, arrival: arrival, &result) else {
+                        result.spansWithoutRoom += 1
+                        continue
+                    }
                     known[record.traceID] = fragments.count
-                    fragments.append(beginFragment(record, now: now, arrival: arrival, &result))
+                    fragments.append(begun)
                     take(position, into: &fragments[fragments.count - 1], body, index, now: now, arrival: arrival, &result)
                 }
             }
@@ -48,12 +52,13 @@ extension Shard {
         }
         bufferedSpans += result.bufferedSpans
         bufferedBytes += result.bufferedBytes
-        endRequest(arrival)
+        endRequest()
         return result
     }
 
     /// The spans of one trace under one resource.
     private struct Fragment {
+        /// -1: its only span so far was refused, and its trace is forgotten.
         var entry: Int
         var summary: TraceSummary
         var side: [UInt64]
@@ -70,13 +75,14 @@ extension Shard {
 
     private mutating func beginFragment(
         _ record: SpanRecord, now: Int64, arrival: Int, _ result: inout IngestResult
-    ) -> Fragment {
+    ) -> Fragment? {
         let seen = milliseconds(now)
         let entry: Int
         if let found = table.find(record.traceID, hash: record.hash) {
             entry = found
         } else {
-            entry = begin(record, now: now, seen: seen, arrival: arrival)
+            guard let begun = begin(record, now: now, seen: seen, arrival: arrival) else { return nil }
+            entry = begun
             result.newTraces += 1
         }
         let summary = TraceSummary(
@@ -106,10 +112,13 @@ extension Shard {
         let groupBytes = index.groupBytes.span
         guard
             let location = segments.append(
-                previous: table[entry].lastRecord, groupHash: group.groupHash,
+                previous: table[entry].lastRecord, groupHash: group.groupHash, resourceHash: group.resourceHash,
                 resource: groupBytes.extracting(group.resourceRange), scope: groupBytes.extracting(group.scopeRange),
                 span: body.extracting(settings.keepsSpans ? record.range : 0..<0), deadline: table[entry].deadline)
-        else { preconditionFailure("the span buffer is larger than all that is admitted to it") }
+        else {
+            if refuse(record, group, entry, &result) { fragment.entry = -1 }
+            return
+        }
         table[entry].lastRecord = location
         table[entry].lastSeenMilliseconds = milliseconds(now)
         var owner = index
@@ -131,14 +140,14 @@ extension Shard {
         table[entry].add(record)
         fragment.summary.add(record)
         if tuning.decisionWaitAfterRootReceived > 0 && record.flags.contains(.isRoot) {
-            hasten(entry, to: now + tuning.decisionWaitAfterRootReceived)
+            hasten(entry, to: now + tuning.decisionWaitAfterRootReceived, now: now)
         }
         result.bufferedSpans += 1
         result.bufferedBytes += Int(record.length)
     }
 
     private mutating func judge(_ fragment: Fragment, now: Int64) {
-        guard !fragment.isOver else { return }
+        guard !fragment.isOver, fragment.summary.spanCount > 0 else { return }
         var summary = fragment.summary
         summary.spanCount = table[fragment.entry].spanCount
         summary.spanBytes = table[fragment.entry].spanBytes

@@ -73,9 +73,10 @@ extension Shard {
     }
 
     /// The request is done. An older version that came back with it goes again if no trace began under it.
-    mutating func endRequest(_ arrival: Int) {
+    mutating func endRequest() {
         foreign.forget()
-        if arrival > 0 && versions[arrival].traces == 0 { retire(arrival) }
+        guard versions.count > 1 else { return }
+        for place in (1..<versions.count).reversed() where versions[place].traces == 0 { retire(place) }
     }
 
     private mutating func retire(_ place: Int) {

@@ -53,6 +53,13 @@ package struct IngestResult: Sendable {
     package var bufferedBytes = 0
     /// Traces seen for the first time.
     package var newTraces = 0
+    /// Spans that were not taken, since the store is full. Admission by cost keeps this from happening; the caller counts them as
+    /// lost.
+    package var spansWithoutRoom = 0
+    /// Spans that were not taken, since with their group they are larger than a segment. The caller counts them as lost.
+    package var oversizedSpans = 0
+    /// All spans that were not taken.
+    package var refusedSpans: Int { spansWithoutRoom + oversizedSpans }
     /// Late spans of traces that were decided against, by verdict.
     package var lateNotSampled = 0
     package var lateDropped = 0
@@ -133,11 +140,11 @@ package struct Shard: ~Copyable {
     /// Scratch room of `decideRun`.
     var followed: [FollowedChain] = []
     /// Traces that their spans settled, for `nextDecision`.
-    var settled: [SettledTrace] = []
+    var settled = WaitingLine<SettledTrace>()
     /// Settled traces that stay in the table until their time.
     var tombstones = 0
     /// Sampled or recorded traces that are read over many turns, first come, first served.
-    var large: [LargeTrace] = []
+    var large = WaitingLine<LargeTrace>()
     /// Traces whose mixed hash is at most this are kept readable whatever the decision; nil: none is recorded.
     package var recordingThreshold: UInt64?
     /// Requests of older or newer versions, with the bits of other versions; forgotten after each request.
@@ -213,7 +220,8 @@ package struct Shard: ~Copyable {
         settings.maximumTraces > 0 ? max(0, pendingTraces - settings.maximumTraces) : 0
     }
 
-    /// Spans larger than this, and groups larger than `maximumGroupBytes`, must be refused before they get here.
+    /// Clients' spans larger than this, and groups larger than `maximumGroupBytes`, are left out of their request. What comes another
+    /// way and does not fit into a segment is not taken: `IngestResult.oversizedSpans`.
     package static var maximumSpanBytes: Int { SegmentStore.maximumSpanBytes }
     package static var segmentBytes: Int { SegmentStore.segmentBytes }
     package static var maximumGroupBytes: Int { SegmentStore.maximumGroupBytes }
@@ -251,14 +259,16 @@ package struct Shard: ~Copyable {
     /// Frees what lies behind the decisions. Call after each run of `nextDecision`.
     package mutating func freeDecided() {
         var frontier = traceCount == 0 ? Int64.max : wheel.frontier
-        for trace in large { frontier = min(frontier, trace.deadline - 1) }
+        for trace in large.waiting { frontier = min(frontier, trace.deadline - 1) }
         segments.free(decidedUpTo: frontier)
     }
 
     /// Gives memory back after a peak. Call about once a second.
     package mutating func trim() {
         segments.trim()
-        table.trim()
+        for entries in table.trim() {
+            for place in versions.indices { versions[place].discard(entries) }
+        }
     }
 
     /// Gives back at once what is only kept for reuse: memory is short.

@@ -9,6 +9,8 @@ struct ShardVersion: ~Copyable {
     let number: UInt16
     let sideWords: Int
     let hasShadow: Bool
+    /// Words of predicate bits that spans of live traces may set.
+    let evidenceWords: Int
     private let policies: PolicySet
     var tally: PolicyTally
     var shadowTally: PolicyTally
@@ -26,13 +28,30 @@ struct ShardVersion: ~Copyable {
         policies = version.policies
         sideWords = version.policies.sideLayout.count
         hasShadow = version.shadow != nil
+        evidenceWords = version.policies.predicateCount == 0 ? 0 : 1 + version.policies.sideLayout.predicateWords
         tally = PolicyTally(policies: version.policies.policies.count)
         shadowTally = PolicyTally(policies: version.shadow?.policies.count ?? 0)
+        shadowBytesPerTrace = version.shadow.map { MemoryLayout<TraceSummary>.stride + $0.sideLayout.count * 8 } ?? 0
         shadow = version.shadow.map { ShadowTable(capacity: capacity, layout: $0.sideLayout) }
     }
 
+    /// Bytes for each trace beside the trace table.
+    let shadowBytesPerTrace: Int
+    /// Chunks of the trace table in which traces of this version have begun.
+    private var shadowChunks = 0
     /// Bytes of memory in use beside the trace table.
-    private(set) var memoryBytes = 0
+    var memoryBytes: Int { shadowChunks * TraceTable.chunkSize * shadowBytesPerTrace }
+
+    /// What traces may take beside the trace table beyond `shadowBytesPerTrace`, since memory is taken by chunks: a trace that
+    /// begins may be the first of this version in its chunk.
+    func standingBytes(_ table: borrowing TraceTable) -> Int {
+        (table.touchedChunks + 1 - shadowChunks) * TraceTable.chunkSize * shadowBytesPerTrace
+    }
+
+    /// The trace table has given the memory of these entries back; no trace lives there.
+    mutating func discard(_ entries: Range<Int>) {
+        if let chunks = shadow?.discard(entries) { shadowChunks = chunks }
+    }
 
     /// Adds measured times, each of which stands for `weight` evaluations.
     mutating func add(_ measured: [Int], weight: Int) {
@@ -46,7 +65,7 @@ struct ShardVersion: ~Copyable {
     @inline(__always)
     mutating func begin(_ entry: Int, _ summary: TraceSummary) {
         traces += 1
-        if let bytes = shadow?.begin(entry, summary) { memoryBytes = bytes }
+        if let chunks = shadow?.begin(entry, summary) { shadowChunks = chunks }
     }
 
     /// The decision of this version's policies.
@@ -73,20 +92,38 @@ struct ShadowTable: ~Copyable {
     /// `layout.count` words by entry; one word in all if there are none.
     private var side: PagedBuffer<UInt64>
     private let layout: SideLayout
-    private var highest = 0
+    /// By chunk of the trace table: whether a trace has begun in it.
+    private var isTouched: [Bool]
+    private var touchedChunks = 0
 
     init(capacity: Int, layout: SideLayout) {
         summaries = PagedBuffer(count: capacity)
+        isTouched = Array(repeating: false, count: capacity / TraceTable.chunkSize + 1)
         self.layout = layout
         side = PagedBuffer(count: max(1, capacity * layout.count))
     }
 
-    /// A trace without spans. Returns the bytes of memory in use.
+    /// A trace without spans. Returns in how many chunks traces have begun.
     mutating func begin(_ entry: Int, _ summary: TraceSummary) -> Int {
         summaries[entry] = summary
         for word in 0..<layout.count { side[entry * layout.count + word] = 0 }
-        if entry >= highest { highest = entry + 1 }
-        return highest * (MemoryLayout<TraceSummary>.stride + layout.count * 8)
+        let chunk = entry / TraceTable.chunkSize
+        if !isTouched[chunk] {
+            isTouched[chunk] = true
+            touchedChunks += 1
+        }
+        return touchedChunks
+    }
+
+    /// The trace table has given the memory of these entries back. Returns in how many chunks traces live.
+    mutating func discard(_ entries: Range<Int>) -> Int {
+        let chunk = entries.lowerBound / TraceTable.chunkSize
+        guard isTouched[chunk] else { return touchedChunks }
+        isTouched[chunk] = false
+        touchedChunks -= 1
+        summaries.discard(entries)
+        if layout.count > 0 { side.discard(entries.lowerBound * layout.count..<entries.upperBound * layout.count) }
+        return touchedChunks
     }
 
     /// Takes span number `position` of a request into account. `request` tells requests apart.

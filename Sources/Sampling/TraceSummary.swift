@@ -9,7 +9,8 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
     package var hash: UInt64
     /// When the trace is decided at the latest: monotonic nanoseconds.
     package var deadline: Int64
-    /// Earliest start and latest end of its spans, Unix nanoseconds. Zero times are taken as unknown and left out.
+    /// Earliest start and latest end of its spans, Unix nanoseconds. A start of zero is unknown: such a span has no latency, so
+    /// neither of its times counts. An end of zero is left out.
     package var firstStart: UInt64
     package var lastEnd: UInt64
     /// Union of the predicate bits of its spans.
@@ -71,8 +72,10 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
     @inline(__always)
     mutating func add(_ span: borrowing SpanRecord) {
         let start = span.startTimeUnixNano
-        if start != 0 && (firstStart == 0 || start < firstStart) { firstStart = start }
-        if span.endTimeUnixNano > lastEnd { lastEnd = span.endTimeUnixNano }
+        if start != 0 {
+            if firstStart == 0 || start < firstStart { firstStart = start }
+            if span.endTimeUnixNano > lastEnd { lastEnd = span.endTimeUnixNano }
+        }
         predicates |= span.predicates
         spanBytes &+= UInt64(span.length)
         spanCount &+= 1
@@ -92,9 +95,9 @@ package struct TraceSummary: BitwiseCopyable, Sendable {
         flags.contains(.wasSampled) ? .sampled : flags.contains(.wasDropped) ? .dropped : .notSampled
     }
 
-    /// Latest end minus earliest start in whole milliseconds, truncated toward zero, as signed times.
+    /// Latest end minus earliest start in whole milliseconds, truncated toward zero, as signed times; 0 if no start is known.
     package var extentMilliseconds: Int64 {
-        Int64(bitPattern: lastEnd &- firstStart) / 1_000_000
+        firstStart == 0 ? 0 : Int64(bitPattern: lastEnd &- firstStart) / 1_000_000
     }
 }
 

@@ -14,7 +14,9 @@ struct TraceTable: ~Copyable {
     private static let stripeCount = 1 << Int(stripeBits)
     private static let minimumSlots = 512
     /// Summaries per chunk; memory goes back to the system by chunks.
-    private static let chunkSize = 16384
+    static let chunkSize = 16384
+    /// What a trace takes in the index when it doubles at 7/10: a slot of 8 bytes twice over.
+    static let indexBytesPerTrace = 23
 
     private struct Chunk {
         var freeHead: UInt32 = 0  // index + 1, 0 = none
@@ -43,8 +45,9 @@ struct TraceTable: ~Copyable {
         stripes.reserveCapacity(Self.stripeCount)
         for _ in 0..<Self.stripeCount {
             stripes.append(TraceTableStripe(slots: PagedBuffer(count: Self.minimumSlots)))
-            memoryBytes += stripes[stripes.count - 1].slots.capacityBytes
+            indexBytes += stripes[stripes.count - 1].slots.capacityBytes
         }
+        memoryBytes = indexBytes
     }
 
     /// Traces that fit.
@@ -52,7 +55,14 @@ struct TraceTable: ~Copyable {
 
     /// Bytes of memory in use for index and summaries.
     private(set) var memoryBytes = 0
+    private var indexBytes = 0
     private static let chunkBytes = chunkSize * MemoryLayout<TraceSummary>.stride
+
+    /// What the next traces may take beyond their own summaries and slots: a chunk is taken as a whole, and any stripe may be about to
+    /// double.
+    var standingBytes: Int { chunkBytes + indexBytes }
+    /// Chunks that hold summaries, or did since memory was given back.
+    private(set) var touchedChunks = 0
 
     @inline(__always)
     private static func stripe(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash & (1 << stripeBits - 1)) }
@@ -100,12 +110,12 @@ struct TraceTable: ~Copyable {
 
     /// Puts in a trace that is not there. Returns its index, or nil when the table is full.
     mutating func insert(_ summary: TraceSummary) -> Int? {
-        guard let index = allocate() else { return nil }
-        entries[index] = summary
         let stripe = Self.stripe(summary.hash)
         if (stripes[stripe].count + 1) * 10 > stripes[stripe].slots.count * 7 {
-            resize(stripe, to: stripes[stripe].slots.count * 2)
+            guard makeRoom(stripe) else { return nil }
         }
+        guard let index = allocate() else { return nil }
+        entries[index] = summary
         place(Self.tag(summary.hash) << 32 | UInt64(index + 1), in: stripe)
         stripes[stripe].count += 1
         count += 1
@@ -187,12 +197,16 @@ struct TraceTable: ~Copyable {
         release(index)
         let slots = stripes[stripe].slots.count
         if slots > Self.minimumSlots && stripes[stripe].count * 8 < slots {
-            resize(stripe, to: slots / 2)
+            _ = resize(stripe, to: slots / 2)
         }
     }
 
     /// Gives the memory of empty chunks back, but keeps one for what comes next. Call about once a second.
-    mutating func trim() {
+    ///
+    /// Returns which entries are gone.
+    @discardableResult
+    mutating func trim() -> [Range<Int>] {
+        var discarded: [Range<Int>] = []
         for index in chunks.indices where chunks[index].isTouched && chunks[index].live == 0 {
             if index <= roomFrom { continue }
             entries.discard(index * Self.chunkSize..<(index + 1) * Self.chunkSize)
@@ -200,8 +214,11 @@ struct TraceTable: ~Copyable {
                 side.discard(index * Self.chunkSize * sideStride..<(index + 1) * Self.chunkSize * sideStride)
             }
             chunks[index] = Chunk()
+            touchedChunks -= 1
             memoryBytes -= chunkBytes
+            discarded.append(index * Self.chunkSize..<(index + 1) * Self.chunkSize)
         }
+        return discarded
     }
 
     // MARK: index
@@ -213,12 +230,24 @@ struct TraceTable: ~Copyable {
         stripes[stripe].slots[position] = slot
     }
 
-    private mutating func resize(_ stripe: Int, to size: Int) {
-        var old = PagedBuffer<UInt64>(count: size)
+    /// Doubles a stripe. Where the system has no address room, the stripe fills up further, but not to the end: searches end at
+    /// an empty slot.
+    @inline(never)
+    private mutating func makeRoom(_ stripe: Int) -> Bool {
+        let slots = stripes[stripe].slots.count
+        return resize(stripe, to: slots * 2) || (stripes[stripe].count + 1) * 16 <= slots * 15
+    }
+
+    /// Returns false, and leaves all as it was, if the system has no address room.
+    private mutating func resize(_ stripe: Int, to size: Int) -> Bool {
+        guard var old = PagedBuffer<UInt64>(ifRoomFor: size) else { return false }
         memoryBytes += old.capacityBytes
+        indexBytes += old.capacityBytes
         swap(&old, &stripes[stripe].slots)
         memoryBytes -= old.capacityBytes
+        indexBytes -= old.capacityBytes
         for position in 0..<old.count where old[position] != 0 { place(old[position], in: stripe) }
+        return true
     }
 
     // MARK: summaries
@@ -238,6 +267,7 @@ struct TraceTable: ~Copyable {
                 chunks[roomFrom].live += 1
                 if !chunks[roomFrom].isTouched {
                     chunks[roomFrom].isTouched = true
+                    touchedChunks += 1
                     memoryBytes += chunkBytes
                 }
                 return index

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+from collections import Counter
 
 import pytest
 
@@ -89,3 +90,54 @@ def test_the_map_is_true(question, answer):
 def test_paths_in_the_text_exist():
     for name in re.findall(r"\]\(([\w./-]+)\)", README) + re.findall(r"`((?:Sources|Tests|Benchmarks|Deploy|Policies)/[\w./-]+)`", README):
         assert list(ROOT.glob(name.rstrip("/"))), f"there is no {name}"
+
+
+# Calls that end the process, forced unwraps and casts, references that must not outlive their target.
+TRAP = re.compile(
+    r"\b(?:precondition|preconditionFailure|fatalError|assert|assertionFailure|abort|exit)\("
+    r"|(?<=[\w)\]}])!(?!=)"
+    r"|\b(?:unowned|unsafelyUnwrapped|unsafeDowncast|unsafeBitCast)\b"
+)
+TEXT = re.compile(r'"(?:\\.|[^"\\])*"')
+
+
+def traps(lines):
+    """The lines of code that may end the process on purpose; comments and texts do not count."""
+    is_in_text = False
+    for line in lines:
+        quotes = line.count('"""')
+        if not is_in_text and TRAP.search(TEXT.sub('""', line.replace('"""', "")).split("//")[0]):
+            yield line.strip()
+        if quotes % 2:
+            is_in_text = not is_in_text
+
+
+def test_every_trap_is_listed_with_its_reason():
+    listed, path, code = Counter(), None, None
+    for number, line in enumerate((ROOT / "Tests/EndToEnd/traps.txt").read_text().splitlines(), 1):
+        if line.startswith("Sources/"):
+            path = line
+        elif line.startswith("  = "):
+            assert code and len(line) > 12, f"traps.txt:{number}: a reason without code, or too short: {line}"
+            listed[path, code] += 1
+            code = None
+        elif line.startswith("  "):
+            assert path and code is None, f"traps.txt:{number}: no reason before this line"
+            code = line.strip()
+    assert code is None, "traps.txt: the last trap has no reason"
+    found = Counter((str(path), line) for path, _, lines in sources() for line in traps(lines))
+    assert found, "no trap was found at all"
+    new, gone = found - listed, listed - found
+    assert not new, "traps without a reason in Tests/EndToEnd/traps.txt:\n" + "\n".join(f"{path}: {line}" for path, line in sorted(new))
+    assert not gone, "traps.txt lists what is gone:\n" + "\n".join(f"{path}: {line}" for path, line in sorted(gone))
+
+
+@pytest.mark.parametrize(
+    "code, count",
+    [
+        ("let a = b!", 1), ("let a = try! b()", 1), ("x as! Y", 1), ("a[0]! + 1", 1), ("fatalError()", 1), ("precondition(a)", 1),
+        ("if a != b || !c { }", 0), ('log("no! precondition(a)")', 0), ("a() // precondition(b)", 0), ("/// `b!`", 0), ("var a: Int!", 1),
+    ],
+)
+def test_traps_are_found(code, count):
+    assert len(list(traps([code]))) == count

@@ -21,7 +21,7 @@ let referenceRequest = hex(
         #expect(MemoryLayout<SpanRecord>.size == 64)
         #expect(MemoryLayout<SpanRecord>.stride == 64)
         #expect(MemoryLayout<AttributeHit>.stride == 16)
-        #expect(MemoryLayout<GroupRecord>.stride == 48)
+        #expect(MemoryLayout<GroupRecord>.stride == 56)
     }
 
     @Test func referenceVector() throws {

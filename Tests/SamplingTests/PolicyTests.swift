@@ -100,14 +100,16 @@ private let someTrace = TraceID(high: 0x0102, low: 0x0304)
 
     @Test func zeroTimesAreUnknown() {
         let known = TestSpan(trace: someTrace, start: 1_000_000_000, end: 1_500_000_000)
-        let noStart = TestSpan(trace: someTrace, id: 2, start: 0, end: 1_200_000_000)
+        // Its end would make the trace 4 s long.
+        let noStart = TestSpan(trace: someTrace, id: 2, start: 0, end: 5_000_000_000)
         let noEnd = TestSpan(trace: someTrace, id: 3, start: 1_100_000_000, end: 0)
         for spans in [[known, noStart, noEnd], [noStart, noEnd, known], [noEnd, known, noStart]] {
             #expect(Self.isSampled(spans, over: 500))
             #expect(!Self.isSampled(spans, over: 501))
         }
-        // No start anywhere: the extent counts from zero, as in the Collector; no times at all: no extent.
-        #expect(Self.isSampled([noStart], over: 1200))
+        // No start anywhere: no extent, though the Collector counts from 1970.
+        #expect(!Self.isSampled([noStart], over: 1))
+        #expect(Self.isSampled([noStart], over: 0))
         let none = TestSpan(trace: someTrace, start: 0, end: 0)
         #expect(Self.isSampled([none], over: 0))
         #expect(!Self.isSampled([none], over: 1))

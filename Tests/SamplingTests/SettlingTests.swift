@@ -45,6 +45,22 @@ private func settings(_ change: (inout ShardSettings) -> Void = { _ in }) -> Sha
         #expect(left == 0 && used == 0)
     }
 
+    /// A request of many traces that all are settled by it: handing them out moves each at most once.
+    @Test func handingOutManySettledTracesIsLinear() throws {
+        let policies = try #require(errors)
+        var shard = Shard(settings: settings { $0.isSpanIngest = true }, policies: policies, now: 0)
+        let count = 5000
+        let spans = (0..<count).map { TestSpan(trace: trace(UInt64($0)), status: 2) }
+        _ = shard.take(spans, policies, now: 0)
+        var order: [TraceID] = []
+        while let decided = shard.nextDecision(now: 0) {
+            order.append(decided.traceID)
+            shard.finish(decided)
+        }
+        let moved = shard.settled.movedElements
+        #expect(order == spans.map(\.trace) && moved <= count, "\(moved)")
+    }
+
     /// With the caches off, a settled trace is remembered until its time.
     @Test func withoutCachesTheEntryRemembersUntilItsTime() throws {
         let policies = try #require(errors)

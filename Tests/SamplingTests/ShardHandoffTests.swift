@@ -86,8 +86,9 @@ import Testing
         #expect(shard.decideAll(now: second_.frontier).count <= 26)
     }
 
-    /// (remaining, grace) -> when it is decided, seconds from its adoption; `decision_wait` is 10 s.
-    @Test(arguments: [(6.0, 0.5, 6.0), (-3, 0.5, 0.5), (0.2, 0.5, 0.5), (86_400, 0.5, 10), (-1, 60, 10)] as [(Double, Double, Double)])
+    /// (remaining, grace) -> when it is decided, seconds from its adoption; `decision_wait` is 10 s. One that began where it is a
+    /// minute has its minute; nobody's day is believed.
+    @Test(arguments: [(6.0, 0.5, 6.0), (-3, 0.5, 0.5), (0.2, 0.5, 0.5), (60, 0.5, 60), (86_400, 0.5, 3600), (-1, 60, 10)] as [(Double, Double, Double)])
     func anAdoptedTraceIsDueAtItsOriginalTime(remaining: Double, grace: Double, due: Double) throws {
         let policies = try Self.policies()
         var shard = Shard(settings: Self.settings(), policies: policies, now: 0)
@@ -104,6 +105,43 @@ import Testing
         #expect(shard.decideAll(now: deadline).isEmpty)
         let decided = shard.decideAll(now: deadline + bucketWidth)
         #expect(decided.count == 1 && decided[0].deadline == deadline && decided[0].spans.count == 1)
+    }
+
+    /// A reload changes the wait: of what is handed over the remaining time counts, and where grace ends early it is the new wait.
+    @Test(arguments: [(2, 60, 58.0, 58.0), (60, 2, 58, 58), (2, 60, -1, 5), (60, 2, -1, 2)] as [(Int64, Int64, Double, Double)])
+    func anAdoptedTraceFollowsNoWaitOfTheStart(start: Int64, reloaded: Int64, remaining: Double, due: Double) throws {
+        let policies = try Self.policies()
+        var settings = Self.settings()
+        settings.decisionWait = start * second
+        let version = PolicyVersion(number: 1, policies: policies)
+        var shard = Shard(settings: settings, version: version, keys: testKeys, now: 0)
+        var tuning = settings.tuning
+        tuning.decisionWait = reloaded * second
+        shard.install(version, tuning: tuning)
+        let now = 100 * second
+        let body = makeRequest([(TestGroup(1), [TestSpan(trace: Self.trace(1), status: 2)])])
+        let walked = index(body, policies)
+        _ = shard.adopt(
+            walked.records[0], age: 2 * second, remaining: Int64(remaining * 1e9), grace: 5 * second, policyVersion: 1, now: now)
+        _ = shard.ingest(body: body.span, index: walked, shard: 0, of: 1, now: now)
+        let deadline = now + Int64(due * 1e9)
+        let before = shard.decideAll(now: deadline)
+        let after = shard.decideAll(now: deadline + bucketWidth)
+        #expect(before.isEmpty && after.count == 1 && after.first?.deadline == deadline)
+    }
+
+    /// What a peer says may be any number.
+    @Test(arguments: [Int64.max, .min, 0, -1]) func anyRemainingTimeIsTaken(remaining: Int64) throws {
+        let policies = try Self.policies()
+        var shard = Shard(settings: Self.settings(), policies: policies, now: 0)
+        let body = makeRequest([(TestGroup(1), [TestSpan(trace: Self.trace(1))])])
+        let walked = index(body, policies)
+        for age in [Int64.max, .min, 0] {
+            _ = shard.adopt(walked.records[0], age: age, remaining: remaining, grace: second, policyVersion: 1, now: 100 * second)
+        }
+        _ = shard.ingest(body: body.span, index: walked, shard: 0, of: 1, now: 100 * second)
+        let decided = shard.decideAll(now: 100 * second + 3601 * second)
+        #expect(decided.count == 1)
     }
 
     @Test func spansThatAreHereAlreadyAreDecidedWithIt() throws {

@@ -22,8 +22,8 @@ import Testing
     /// What the policies of `policies()` say of a trace, written without looking at theirs.
     static func evaluate(_ spans: [TestSpan]) -> Decision {
         if spans.contains(where: { $0.status == 2 }) { return Decision(verdict: .sampled, policy: 0) }
-        let starts = spans.map(\.start).filter { $0 != 0 }
-        let extent = Int64(spans.map(\.end).max() ?? 0) - Int64(starts.min() ?? 0)
+        let timed = spans.filter { $0.start != 0 }
+        let extent = Int64(timed.map(\.end).max() ?? 0) - Int64(timed.map(\.start).min() ?? 0)
         if extent / 1_000_000 >= 1000 { return Decision(verdict: .sampled, policy: 1) }
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in Array("default-hash-seed".utf8) + (spans.first?.trace.bytes ?? []) {

@@ -47,6 +47,46 @@ private func trace(_ number: UInt64) -> TraceID { TraceID(high: 0xfeed, low: num
         #expect(left == 0 && leftBytes == 0 && traces == 0)
     }
 
+    /// A trace is decided early, which moves the wheel 30 s on; the next one is due a second after its root. It is decided then, and
+    /// its spans are there, though nothing else has so early a deadline.
+    @Test func decidingEarlyDelaysNothing() {
+        var settings = smallSettings(wait: 30 * second)
+        settings.decisionWaitAfterRootReceived = second
+        settings.largeTraceSpans = 10_000
+        var shard = Shard(settings: settings, policies: keepErrors, now: 0)
+        _ = shard.take([TestSpan(trace: trace(1))], keepErrors, now: 0)
+        let other = shard.take([TestSpan(trace: trace(2))], keepErrors, now: 0)
+        let early = shard.nextDecision(now: 0, early: true)
+        if let early { shard.finish(early) }
+        _ = shard.take([TestSpan(trace: trace(3), id: 1, isRoot: true)], keepErrors, now: 0)
+        // So many that whole segments hold nothing else.
+        for number in 2..<40 as Range<UInt64> {
+            _ = shard.take([TestSpan(trace: trace(3), id: number, filler: 300_000)], keepErrors, now: 0)
+        }
+        shard.freeDecided()
+        let before = shard.decideAll(now: second - 1)
+        let decided = shard.decideAll(now: second + bucketWidth)
+        #expect(other.newTraces == 1 && early?.traceID == trace(1) && before.isEmpty)
+        #expect(decided.count == 1 && decided.first?.spans.count == 39 && decided.first?.deadline == second)
+        let rest = shard.decideAll(now: 30 * second + bucketWidth)
+        #expect(rest.count == 1 && rest.first?.spans.count == 1)
+    }
+
+    /// After a reload to a longer wait an empty shard does not hold back what is due earlier.
+    @Test func aLongerWaitDelaysNothingThatIsDueEarlier() {
+        var settings = smallSettings(wait: 2 * second)
+        settings.decisionWaitAfterRootReceived = second
+        let version = PolicyVersion(number: 1, policies: keepErrors)
+        var shard = Shard(settings: settings, version: version, keys: testKeys, now: 0)
+        var tuning = settings.tuning
+        tuning.decisionWait = 30 * second
+        shard.install(version, tuning: tuning)
+        _ = shard.take([TestSpan(trace: trace(1), isRoot: true)], keepErrors, now: 5 * second)
+        let before = shard.decideAll(now: 6 * second)
+        let decided = shard.decideAll(now: 6 * second + bucketWidth)
+        #expect(before.isEmpty && decided.count == 1)
+    }
+
     /// What waits is forgotten without a decision; what is set aside is decided, and stays to be read.
     @Test func pendingTracesAreForgotten() {
         var settings = smallSettings()

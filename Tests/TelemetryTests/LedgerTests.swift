@@ -155,7 +155,7 @@ import Testing
         #expect(
             text == """
                 {"accepted":1234567,"buffered":17,"not_sampled":1000000,"dropped":50,\
-                "sampled":234500,"forwarded":0,"handed_off":0,"held":0,"from_peers":0,"destinations":{"a\\"b\\u000a":{"queued":500,"sent":233990,\
+                "sampled":234500,"forwarded":0,"handed_off":0,"held":0,"lost":0,"lost_by_reason":{},"from_peers":0,"destinations":{"a\\"b\\u000a":{"queued":500,"sent":233990,\
                 "lost":10,"lost_by_reason":{"queue_full":9,"permanent":1},"difference":0},\
                 "jaeger":{"queued":234500,"sent":0,"lost":0,"lost_by_reason":{},\
                 "difference":0}},"difference":0}
@@ -178,6 +178,21 @@ import Testing
         #expect(ledger.summary().contains("  held for peers          10"), "\(ledger.summary())")
         cells.held = 4
         #expect(Ledger(workers: [cells], destinationNames: []).difference == 1)
+    }
+
+    @Test func whatWasLostUndecided() {
+        var cells = LedgerCells(destinationCount: 0)
+        cells.accepted = 12
+        cells.buffered = 2
+        cells.lose(9, .noRoom)
+        cells.lose(1, .tooLarge)
+        let ledger = Ledger(workers: [cells, cells], destinationNames: [])
+        #expect(ledger.difference == 0 && ledger[.lost] == 20)
+        #expect(ledger.summary().contains("  lost undecided  20 (no_room 18, too_large 2)"), "\(ledger.summary())")
+        #expect(String(decoding: ledger.json(), as: UTF8.self).contains("\"lost\":20,\"lost_by_reason\":{\"no_room\":18,\"too_large\":2}"))
+        cells.lose(1, .tooLarge)
+        #expect(Ledger(workers: [cells], destinationNames: []).difference == 1)
+        for (index, reason) in UndecidedLossReason.allCases.enumerated() { #expect(reason.index == index) }
     }
 
     @Test func summary() {
@@ -224,6 +239,7 @@ import Testing
             "tailgate_ledger_destination_spans{destination=\"a\",column=\"lost\"} 10",
             "tailgate_lost_spans_total{destination=\"a\",reason=\"queue_full\"} 9",
             "tailgate_lost_spans_total{destination=\"jaeger\",reason=\"queue_full\"} 0",
+            "tailgate_lost_spans_total{destination=\"undecided\",reason=\"no_room\"} 0",
             "tailgate_ledger_difference_spans 0",
         ] {
             #expect(text.contains(line + "\n"), "\(line)")

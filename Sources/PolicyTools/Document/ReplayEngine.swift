@@ -76,7 +76,7 @@ struct ReplayEngine: ~Copyable {
     }
 
     /// Whether the request walked last would not fit beside what is held.
-    var isFull: Bool { shard.heldBytes + index.records.count * 256 + index.groupBytes.count + (8 << 20) > maximumBytes }
+    var isFull: Bool { shard.heldBytes + max(8 << 20, shard.standingBytes) + shard.cost(of: index).bytes > maximumBytes }
 
     /// Moves the clock and decides what becomes due on the way.
     mutating func advance(to time: Int64, _ each: (DecidedTrace, [PolicyVerdict?]) -> Void) {

@@ -114,10 +114,12 @@ struct TraceAccounts {
     @inline(__always)
     mutating func add(_ record: borrowing SpanRecord, service: Int32, to index: Int) {
         let start = record.startTimeUnixNano
+        let end = record.endTimeUnixNano
+        // As in `TraceSummary`: without a start there is no latency.
         if start != 0 && (accounts[index].firstStart == 0 || start < accounts[index].firstStart) {
             accounts[index].firstStart = start
         }
-        if record.endTimeUnixNano > accounts[index].lastEnd { accounts[index].lastEnd = record.endTimeUnixNano }
+        if start != 0 && end > accounts[index].lastEnd { accounts[index].lastEnd = end }
         accounts[index].bytes &+= UInt64(record.length)
         accounts[index].spans &+= 1
         if record.flags.isError { accounts[index].hasError = true }

@@ -17,7 +17,7 @@ package struct LatencyPolicy: SamplingPolicy {
                 PolicyField("threshold_ms", .integer, default: "0", "The least extent; with `upper_threshold_ms` the extent must be above it."),
                 PolicyField("upper_threshold_ms", .integer, default: "0", "The greatest extent; 0 is no limit."),
             ],
-            notes: "Gaps between spans and skew of clocks count. Times of 0 are unknown and left out.")
+            notes: "Gaps between spans and skew of clocks count. A span whose start is 0 has no latency, whatever its end; an end of 0 is left out.")
     }
 
     let threshold: Int64

@@ -2,11 +2,13 @@ extension Ledger {
     /// The body of `/ledger`: one JSON object on one line.
     ///
     ///     {"accepted":9,"buffered":0,"not_sampled":5,"dropped":0,"sampled":4,"forwarded":0,
-    ///     "handed_off":0,"held":0,"from_peers":0,"destinations":
+    ///     "handed_off":0,"held":0,"lost":0,"lost_by_reason":{},"from_peers":0,"destinations":
     ///     {"otlp/tempo":{"queued":0,"sent":3,"lost":1,"lost_by_reason":{"queue_full":1},
     ///     "difference":0}},"difference":0}
     package func json() -> [UInt8] {
         var members = Column.allCases.map { Self.member($0.rawValue, "\(self[$0])") }
+        let reasons = undecidedLosses.map { Self.member($0.reason.rawValue, "\($0.spans)") }
+        members.append(Self.member("lost_by_reason", Self.object(reasons)))
         members.append(Self.member("from_peers", "\(fromPeers)"))
         let ends = destinations.map { Self.member($0.name, $0.json) }
         members.append(Self.member("destinations", Self.object(ends)))

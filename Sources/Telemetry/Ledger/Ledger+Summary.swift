@@ -35,6 +35,10 @@ extension Ledger {
             rows.append(("  held for peers", Self.grouped(held), ""))
             rows.append(("of accepted, from peers", Self.grouped(fromPeers), ""))
         }
+        if lost > 0 {
+            let reasons = undecidedLosses.map { "\($0.reason.rawValue) \(Self.grouped($0.spans))" }
+            rows.append(("  lost undecided", Self.grouped(lost), " (\(reasons.joined(separator: ", ")))"))
+        }
         rows.append(("difference", Self.grouped(difference), ""))
         let nameWidth = rows.map(\.name.count).max() ?? 0
         let valueWidth = rows.map(\.value.count).max() ?? 0

@@ -1,6 +1,6 @@
 /// Where every accepted span of a node is: DESIGN law 1.
 ///
-///     accepted = buffered + notSampled + droppedByPolicy + sampled + forwarded + handedOff + held
+///     accepted = buffered + notSampled + droppedByPolicy + sampled + forwarded + handedOff + held + lost
 ///     sampled  = queued + sent + lost       (for each destination)
 ///
 /// A value, built from the cells of all workers; whoever shows it (the `/ledger` page, the
@@ -17,6 +17,14 @@ package struct Ledger: Sendable, Equatable {
         case handedOff = "handed_off"
         /// On the way to peers, and answered for here until they are there.
         case held
+        /// Lost before there was a decision on them; nothing but faults brings this about.
+        case lost
+    }
+
+    /// Spans that were lost before there was a decision on them.
+    package struct UndecidedLoss: Sendable, Equatable {
+        package let reason: UndecidedLossReason
+        package let spans: Int
     }
 
     /// What became of the sampled spans at one destination.
@@ -61,6 +69,8 @@ package struct Ledger: Sendable, Equatable {
     package let forwarded: Int
     package let handedOff: Int
     package let held: Int
+    /// All losses before a decision with their reason; reasons with 0 left out.
+    package let undecidedLosses: [UndecidedLoss]
     /// Part of `accepted`: what peers sent. Over a cluster at rest it equals the sum of `forwarded` and `handedOff`.
     package let fromPeers: Int
     package let destinations: [Destination]
@@ -84,7 +94,10 @@ package struct Ledger: Sendable, Equatable {
         handedOff = sum.handedOff
         held = sum.held
         fromPeers = sum.fromPeers
-        let elsewhere = forwarded &+ handedOff &+ held
+        undecidedLosses = UndecidedLossReason.allCases.compactMap { reason in
+            sum.lost(reason) == 0 ? nil : UndecidedLoss(reason: reason, spans: sum.lost(reason))
+        }
+        let elsewhere = forwarded &+ handedOff &+ held &+ undecidedLosses.reduce(0) { $0 &+ $1.spans }
         nodeDifference = accepted &- buffered &- notSampled &- dropped &- sampled &- elsewhere
         let sampled = sampled
         destinations = zip(destinationNames, sum.destinations).map { name, cells in
@@ -115,6 +128,10 @@ package struct Ledger: Sendable, Equatable {
         case .forwarded: forwarded
         case .handedOff: handedOff
         case .held: held
+        case .lost: lost
         }
     }
+
+    /// Sum of the losses before a decision.
+    package var lost: Int { undecidedLosses.reduce(0) { $0 &+ $1.spans } }
 }

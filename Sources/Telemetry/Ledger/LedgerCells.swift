@@ -4,7 +4,7 @@
 ///
 ///     accepted + takenFromOtherWorkers
 ///         = handedToOtherWorkers + buffered + notSampled + droppedByPolicy + sampled
-///           + forwarded + handedOff + held
+///           + forwarded + handedOff + held + lost
 ///     sampled = destination.offered + what was lost before it was offered    (each destination)
 ///     destination.taken = destination.queued + destination.sent + the other losses   (at home)
 ///
@@ -31,12 +31,22 @@ package struct LedgerCells: Sendable, Equatable {
     package var handedOff = 0
     /// In custody, or handed off and not acknowledged yet. A level, not a total.
     package var held = 0
+    /// Lost before there was a decision on them, by position of the reason in `UndecidedLossReason.allCases`.
+    private var lostByReason = [Int](repeating: 0, count: UndecidedLossReason.allCases.count)
     /// One for each destination, in the order of the configuration.
     package var destinations: [DestinationLedgerCells]
 
     package init(destinationCount: Int) {
         destinations = Array(repeating: DestinationLedgerCells(), count: destinationCount)
     }
+
+    /// Counts accepted spans that were lost before there was a decision on them.
+    package mutating func lose(_ spans: Int, _ reason: UndecidedLossReason) {
+        lostByReason[reason.index] &+= spans
+    }
+
+    /// Spans lost for one reason before there was a decision on them.
+    package func lost(_ reason: UndecidedLossReason) -> Int { lostByReason[reason.index] }
 
     /// Adds another worker's cells. Both must have the same destinations.
     mutating func add(_ other: LedgerCells) {
@@ -51,6 +61,7 @@ package struct LedgerCells: Sendable, Equatable {
         forwarded &+= other.forwarded
         handedOff &+= other.handedOff
         held &+= other.held
+        for position in lostByReason.indices { lostByReason[position] &+= other.lostByReason[position] }
         precondition(destinations.count == other.destinations.count, "destinations differ")
         for index in destinations.indices { destinations[index].add(other.destinations[index]) }
     }

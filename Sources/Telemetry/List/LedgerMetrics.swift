@@ -2,7 +2,11 @@
 package struct LedgerMetrics: Sendable {
     private let columns: [(column: Ledger.Column, id: GaugeID)]
     private let destinations: [DestinationLedgerMetrics]
+    private let undecided: LabelledCounters<UndecidedLossReason>
     private let difference: GaugeID
+
+    /// What stands for a destination at spans that were lost before there was a decision on them; no exporter can have this name.
+    package static let undecidedDestination = "undecided"
 
     /// - Parameter destinationNames: the exporters in the order of the ledger's cells.
     package init(
@@ -18,6 +22,7 @@ package struct LedgerMetrics: Sendable {
             destinations.append(try DestinationLedgerMetrics(name, in: &catalog))
         }
         self.destinations = destinations
+        undecided = try catalog.counters(MetricList.lostSpans, Self.undecidedDestination)
         difference = try catalog.gauge(MetricList.ledgerDifference)
     }
 
@@ -27,6 +32,8 @@ package struct LedgerMetrics: Sendable {
         for (metrics, destination) in zip(destinations, ledger.destinations) {
             metrics.write(destination, into: cells)
         }
+        for reason in UndecidedLossReason.allCases { cells.set(undecided[reason], total: 0) }
+        for loss in ledger.undecidedLosses { cells.set(undecided[loss.reason], total: loss.spans) }
         cells.set(difference, ledger.difference)
     }
 }

@@ -1,3 +1,20 @@
+/// Why accepted spans were lost before there was a decision on them. The raw values are label values.
+package enum UndecidedLossReason: String, Sendable, CaseIterable {
+    /// The span buffer was full. Admission keeps this from happening; a span that came another way may meet it.
+    case noRoom = "no_room"
+    /// The span, with its resource and scope, is larger than a segment of the span buffer. A client's span would have been left out
+    /// of its request; this one came from a peer.
+    case tooLarge = "too_large"
+
+    /// Position in `allCases`, for tables indexed by reason.
+    package var index: Int {
+        switch self {
+        case .noRoom: 0
+        case .tooLarge: 1
+        }
+    }
+}
+
 /// Why spans that were sampled will never be at a destination. The raw values are label values.
 package enum LossReason: String, Sendable, CaseIterable {
     /// The queue and its overflow stayed full for longer than the overflow time-out.

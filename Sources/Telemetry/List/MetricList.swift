@@ -323,7 +323,7 @@ extension MetricList {
         help: "Spans by which the ledger does not balance. Anything but 0 is a bug.")
     static let lostSpans = MetricFamily(
         "tailgate_lost_spans_total", .counter, labels: ["destination", "reason"],
-        help: "Sampled spans that a destination will never get, by reason.")
+        help: "Sampled spans that a destination will never get, by reason; destination `undecided`: lost before a decision.")
 }
 
 // MARK: - The node

@@ -20,7 +20,7 @@ struct ScopeNote: Hashable {
     }
 }
 
-/// Scope headers with notes on them, each made once. Bounded: when 1024 are known, all are forgotten.
+/// Scope headers with notes on them, each made once. Bounded: when 1024, or a mebibyte of them, are known, all are forgotten.
 struct ScopeNotes {
     private struct Key: Hashable {
         var group: UInt64
@@ -34,7 +34,11 @@ struct ScopeNotes {
     }
 
     static let maximumHeaders = 1024
+    /// A header can be half a mebibyte: their number alone is no bound.
+    static let maximumBytes = 1 << 20
     private var known: [Key: Noted] = [:]
+    /// Bytes of the headers in `known`.
+    private(set) var knownBytes = 0
     /// The last answer: spans of one group come in runs.
     private var lastKey: Key?
     private var last = Noted(group: 0, header: [])
@@ -47,13 +51,22 @@ struct ScopeNotes {
         if let found = known[key] {
             noted = found
         } else {
-            if known.count >= Self.maximumHeaders { known.removeAll(keepingCapacity: true) }
             let mixed = UInt64(bitPattern: Int64(note.hashValue)) &* 0x9e37_79b9_7f4a_7c15
             noted = Noted(group: group ^ mixed, header: ScopeHeader.adding(note.attributes, to: scope))
-            known[key] = noted
+            remember(noted, key)
         }
         lastKey = key
         last = noted
         return noted
+    }
+
+    private mutating func remember(_ noted: Noted, _ key: Key) {
+        guard noted.header.count <= Self.maximumBytes / 4 else { return }
+        if known.count >= Self.maximumHeaders || knownBytes + noted.header.count > Self.maximumBytes {
+            known.removeAll(keepingCapacity: true)
+            knownBytes = 0
+        }
+        known[key] = noted
+        knownBytes += noted.header.count
     }
 }

@@ -262,7 +262,7 @@ package final class Worker {
         let result = ingest(payload, request.index, request.version, request.shadow)
         settle(result, payload, request.index)
         let late = result.lateSampled.count + result.lateNotSampled + result.lateDropped
-        return (result.bufferedSpans + late, late)
+        return (result.bufferedSpans + late + result.refusedSpans, late)
     }
 
     private func ingest(
@@ -272,6 +272,10 @@ package final class Worker {
             body: body, index: index, shard: UInt64(number), of: UInt64(plan.workerCount), now: now, version: version,
             shadow: shadow, unixNanoseconds: SystemClocks.unixNanoseconds())
         ledger.buffered += result.bufferedSpans
+        if result.refusedSpans > 0 {
+            ledger.lose(result.spansWithoutRoom, .noRoom)
+            ledger.lose(result.oversizedSpans, .tooLarge)
+        }
         cells.add(plan.metrics.sampling.newTraces, result.newTraces)
         return result
     }
@@ -343,7 +347,7 @@ package final class Worker {
     package var isWaiting: Bool { shard.traceCount > 0 || !assembler.isEmpty || recording != nil }
 
     func reportMemory() {
-        let bytes = shard.heldBytes
+        let bytes = shard.heldBytes + shard.standingBytes
         if bytes != reportedBytes {
             plan.memory.mappedChanged(by: bytes - reportedBytes)
             reportedBytes = bytes

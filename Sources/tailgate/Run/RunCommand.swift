@@ -119,7 +119,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func report(_ ledger: Ledger, _ logger: Logger) {
-        let lost = ledger.destinations.reduce(0) { $0 + $1.lost + $1.queued } + ledger.buffered
+        let lost = ledger.destinations.reduce(0) { $0 + $1.lost + $1.queued } + ledger.buffered + ledger.lost
         var books: Logger.Metadata = [
             "accepted": "\(ledger.accepted)", "not_sampled": "\(ledger.notSampled)", "dropped": "\(ledger.dropped)",
             "sampled": "\(ledger.sampled)", "lost": "\(lost)", "difference": "\(ledger.difference)",

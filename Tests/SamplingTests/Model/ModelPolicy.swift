@@ -43,8 +43,8 @@ extension ModelPolicy {
         switch self {
         case .alwaysSample: return .sampled
         case .latency(let threshold, let upper):
-            let starts = spans.map(\.start).filter { $0 != 0 }
-            let extent = Int64(bitPattern: (spans.map(\.end).max() ?? 0) &- (starts.min() ?? 0)) / 1_000_000
+            let timed = spans.filter { $0.start != 0 }
+            let extent = Int64(bitPattern: (timed.map(\.end).max() ?? 0) &- (timed.map(\.start).min() ?? 0)) / 1_000_000
             return yes(upper == 0 ? extent >= threshold : extent > threshold && extent <= upper)
         case .attribute(let key, let test, let invert, let match):
             return yes(Self.holds(spans, match) { test.holds(key, $0) } != invert)

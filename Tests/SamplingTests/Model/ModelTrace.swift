@@ -88,7 +88,7 @@ struct ModelSpan {
         attributes.first { $0.key == key }?.value
     }
 
-    var durationNanoseconds: UInt64 { end > start ? end - start : 0 }
+    var durationNanoseconds: UInt64 { start != 0 && end > start ? end - start : 0 }
 }
 
 extension PolicySet {

@@ -50,7 +50,7 @@ package struct DescriptorBudget: Sendable, Equatable {
     init(_ config: GatewayConfig, limit: Int?, workers: Int) {
         self.init(
             limit: limit, workers: workers, listeners: ListenerConfig.all(of: config).count,
-            exporters: (config.pipeline.exporters + config.passThrough.flatMap(\.exporters)).count,
+            exporters: config.exporters(of: .traces).count + SignalBuilder.destinations(config).count,
             isClustered: config.cluster != nil, hasHealthCheck: config.healthCheck != nil)
     }
 

@@ -102,7 +102,7 @@ package final class Gateway: Sendable {
         do throws(GatewayError) {
             plan = try NodePlanner.plan(
                 config, options: options, process: process, workers: count, security: security, memory: policyMemory)
-            files = try DestinationBuilder.openFiles(config.pipeline.exporters, logger: logger)
+            files = try DestinationBuilder.openFiles(config.exporters(of: .traces), logger: logger)
         } catch {
             await security.shutdown()
             throw error
@@ -121,8 +121,8 @@ package final class Gateway: Sendable {
                 plan: plan, logger: logger, filePool: filePool, encoders: encoders, version: options.version,
                 security: security, queueBytes: MemoryBounds(plan, config).shares.bytes)
             let workers = try await makeWorkers(group, plan, logger)
-            try await connect(workers, config.pipeline.exporters, files, builder)
-            try await PassThroughBuilder.connect(workers, config, builder)
+            try await connect(workers, config.exporters(of: .traces), files, builder)
+            try await SignalBuilder.connect(workers, config, builder)
             let shared = config.cluster.map { settings in
                 ClusterBuilder.shared(
                     settings, workers: count, policyHash: plan.policies.version.contentHash, memory: policyMemory,
@@ -139,13 +139,14 @@ package final class Gateway: Sendable {
             let clustered = shared != nil
             let status = GatewayStatus(cluster: shared)
             let directory = PolicyDirectory(plan.policies, source: options.source?.path ?? "built-in default")
+            let sampling = config.tailSampling?.id ?? ComponentID(type: "tail_sampling")
             let reloader = Reloader(
-                options: options, sampling: config.pipeline.tailSampling.id, memory: policyMemory,
+                options: options, sampling: sampling, memory: policyMemory,
                 directory: directory, workers: workers, cluster: cluster, logger: logger)
             let conditionErrors = ConditionErrorBook(policyMemory, logger)
             let scrape = Scrape(
                 workers: workers, plan: plan, process: process, status: status, directory: directory,
-                conditionErrors: conditionErrors, sampling: config.pipeline.tailSampling.id, cluster: cluster)
+                conditionErrors: conditionErrors, sampling: sampling, cluster: cluster)
             let metrics: @Sendable (ExpositionFormat) async -> [UInt8] = { await scrape.text($0) }
             var sources = AdminSources(
                 metrics: config.telemetry.metricsLevel == .none ? nil : metrics,
@@ -243,7 +244,7 @@ package final class Gateway: Sendable {
     package func snapshot() async -> NodeSnapshot {
         await Scrape(
             workers: workers, plan: plan, process: process, status: status, directory: directory,
-            conditionErrors: conditionErrors, sampling: config.pipeline.tailSampling.id, cluster: cluster
+            conditionErrors: conditionErrors, sampling: config.tailSampling?.id ?? ComponentID(type: "tail_sampling"), cluster: cluster
         ).snapshot()
     }
 
@@ -358,12 +359,12 @@ package final class Gateway: Sendable {
     }
 
     private func settleUndecided() async {
-        let sampling = config.pipeline.tailSampling
+        guard let sampling = config.tailSampling else { return await flushBatches() }
         if sampling.dropPendingTracesOnShutdown {
             var spans = 0
             for worker in workers { spans += (try? await worker.run { $0.server.worker.dropPending() }) ?? 0 }
             logger.warning("undecided traces were dropped, as configured", metadata: ["spans": "\(spans)"])
-            return
+            return await flushBatches()
         }
         var waited: Int64 = 0
         let patience = cluster == nil ? sampling.drainTimeout : 0
@@ -373,8 +374,12 @@ package final class Gateway: Sendable {
         }
         for worker in workers {
             while (try? await worker.run({ $0.server.worker.decide(budget: 10_000_000, early: true) })) == true {}
-            try? await worker.run { $0.server.worker.flushIfDue(force: true) }
         }
+        await flushBatches()
+    }
+
+    private func flushBatches() async {
+        for worker in workers { try? await worker.run { $0.server.worker.flushIfDue(force: true) } }
     }
 
     private func sendQueues() async {

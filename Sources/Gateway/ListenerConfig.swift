@@ -15,10 +15,11 @@ struct ListenerConfig: Sendable {
     /// limits. The one for peers, which has no metrics of its own, is the last.
     static func all(of config: GatewayConfig) -> [ListenerConfig] {
         var listeners: [ListenerConfig] = []
-        for receiver in config.pipeline.receivers {
+        for receiver in config.receivers {
             var settings = ListenerSettings()
-            for pipeline in config.passThrough where pipeline.receivers.contains(receiver.id) {
-                settings.passThrough.insert(SignalSet(pipeline.signal.otlp))
+            settings.signals = []
+            for pipeline in config.pipelines where pipeline.receivers.contains(receiver.id) {
+                settings.signals.insert(SignalSet(pipeline.signal.otlp))
             }
             if let grpc = receiver.grpc {
                 listeners.append(
@@ -84,9 +85,10 @@ struct ListenerConfig: Sendable {
     }
 }
 
-extension PassThroughConfig.Signal {
+extension PipelineSignal {
     var otlp: OTLPSignal {
         switch self {
+        case .traces: .traces
         case .metrics: .metrics
         case .logs: .logs
         }

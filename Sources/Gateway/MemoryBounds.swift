@@ -43,7 +43,7 @@ package struct MemoryBounds: Sendable, Equatable {
 
     init(_ plan: NodePlan, _ config: GatewayConfig) {
         var parts = [Part(name: "program", bytes: MemoryBudget.baselineBytes, isFixed: true)]
-        parts += Self.fixedParts(plan.shard, plan.batch, workers: plan.workerCount)
+        parts += Self.fixedParts(plan.shard, plan.pipelines.map(\.batch), workers: plan.workerCount)
         var partsOfSpans: [Part] = []
         if plan.metrics.lanes != nil {
             let settings = ClusterSettings()
@@ -60,7 +60,7 @@ package struct MemoryBounds: Sendable, Equatable {
     }
 
     /// Tables and buffers that are held whatever comes, beside the program itself.
-    static func fixedParts(_ shard: ShardSettings, _ batch: BatchSettings, workers: Int) -> [Part] {
+    static func fixedParts(_ shard: ShardSettings, _ batches: [BatchSettings], workers: Int) -> [Part] {
         let caches = DecisionCache.memoryBytes(capacity: shard.sampledCacheSize)
             + DecisionCache.memoryBytes(capacity: shard.notSampledCacheSize)
         return [
@@ -69,7 +69,7 @@ package struct MemoryBounds: Sendable, Equatable {
                 name: "decision records", bytes: Shard.decisionLogBytes(records: shard.decisionRecords) * workers,
                 isFixed: true),
             // What is being assembled, and the same once more while it is written out.
-            Part(name: "batches", bytes: 2 * batch.maximumRequestBytes * workers, isFixed: true),
+            Part(name: "batches", bytes: batches.reduce(0) { $0 + 2 * $1.maximumRequestBytes } * workers, isFixed: true),
         ]
     }
 

@@ -25,7 +25,8 @@ package enum NodePlanner {
     static func policySets(
         _ gateway: GatewayConfig, version: UInt16, _ problems: ConfigProblems, _ memory: PolicyMemory
     ) -> (live: PolicySet, shadow: PolicySet?)? {
-        let config = gateway.pipeline.tailSampling
+        // Without sampling there is a set of no policies.
+        let config = gateway.tailSampling ?? unsampled
         var live = PolicySet(
             version: version, nodes: config.policies, keyPath: config.policiesKeyPath, problems: problems,
             states: memory.live)
@@ -63,7 +64,10 @@ package enum NodePlanner {
         _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int,
         security: NodeSecurity, memory policyMemory: PolicyMemory = PolicyMemory()
     ) throws(GatewayError) -> NodePlan {
-        let pipeline = config.pipeline
+        let traces = config.pipelines(of: .traces)
+        let exporters = config.exporters(of: .traces)
+        let sampling = config.tailSampling ?? unsampled
+        let limiter = config.memoryLimiter(ofTotalBytes: totalMemory(process))
         let problems = ConfigProblems()
         guard let (policies, shadow) = policySets(config, version: 1, problems, policyMemory) else {
             throw GatewayError(ProblemReport.text(problems))
@@ -74,11 +78,11 @@ package enum NodePlanner {
         if AllocatorStatistics.version() == nil { names.allocatorName = "system" }
         let listeners = ListenerConfig.all(of: config)
         names.receivers = listeners.filter { !$0.settings.isForPeers }.map { ("\($0.receiver)", $0.transport) }
-        names.passThrough = PassThroughBuilder.identities(config)
-        names.policyNames = policies.policies.map { metricName($0.name, pipeline.tailSampling.id) }
-        names.destinations = pipeline.exporters.map(identity)
-        names.batchProcessor = pipeline.batch.map { "\($0.id)" } ?? "batch"
-        names.memoryLimiter = pipeline.memoryLimiter.map { "\($0.id)" }
+        names.passThrough = SignalBuilder.identities(config)
+        names.policyNames = policies.policies.map { metricName($0.name, sampling.id) }
+        names.destinations = exporters.map(identity)
+        names.batchProcessors = traces.map { $0.batch.map { "\($0.id)" } ?? "batch" }
+        names.memoryLimiter = limiter.map { "\($0.id)" }
         if config.cluster != nil { names.peerStates = PeerState.allCases.map(\.rawValue) }
         names.hasFDLimit = process.maxFDs != nil
         names.hasVirtualMemoryLimit = process.maxVirtualBytes != nil
@@ -88,22 +92,28 @@ package enum NodePlanner {
         } catch {
             throw GatewayError("\(error); use fewer policies or exporters")
         }
-        let (soft, hard) = memoryLimits(pipeline.memoryLimiter, process)
+        let (soft, hard) = memoryLimits(limiter, process)
         var generator = SystemRandomNumberGenerator()
-        let shard = shardSettings(pipeline.tailSampling, workers: workers, memory: hard)
-        let batch = batchSettings(pipeline.batch)
+        let shard = shardSettings(sampling, workers: workers, memory: hard)
+        let batches = traces.map { batchSettings($0.batch) }
         var plan = NodePlan(
             workerCount: workers, hashKeys: HashKeys(using: &generator), shard: shard, policies: policies,
-            batch: batch, limits: listeners.map(\.limits), metrics: metrics,
+            batch: BatchSettings(), limits: listeners.map(\.limits), metrics: metrics,
             memory: MemoryBudget(
                 limitBytes: hard, softLimitBytes: soft,
-                fixedBytes: MemoryBounds.fixedParts(shard, batch, workers: workers).reduce(0) { $0 + $1.bytes }),
-            destinationNames: pipeline.exporters.map { "\($0.id)" },
+                fixedBytes: MemoryBounds.fixedParts(shard, batches, workers: workers).reduce(0) { $0 + $1.bytes }),
+            destinationNames: exporters.map { "\($0.id)" },
             security: security.plan(
                 listeners, DescriptorBudget(config, limit: process.maxFDs, workers: workers)))
         let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)
-        plan.policies = inForce(policies, shadow, number: 1, book, pipeline.tailSampling)
-        plan.refusesExcessTraces = pipeline.tailSampling.blockOnOverflow && pipeline.tailSampling.numTraces != nil
+        plan.policies = inForce(policies, shadow, number: 1, book, sampling)
+        plan.pipelines = zip(traces, metrics.batches).map { pipeline, batchMetrics in
+            TracePipelinePlan(
+                name: "\(pipeline.id)", listeners: places(of: pipeline, in: listeners), isSampled: pipeline.tailSampling != nil,
+                batch: batchSettings(pipeline.batch), batchMetrics: batchMetrics, destinations: places(of: pipeline, in: exporters))
+        }
+        plan.signalPipelines = SignalBuilder.pipelines(config, listeners)
+        plan.refusesExcessTraces = sampling.blockOnOverflow && sampling.numTraces != nil
         plan.listeners = listeners.map(\.settings)
         return plan
     }
@@ -130,10 +140,34 @@ package enum NodePlanner {
         return tuning
     }
 
+    /// What stands for `tail_sampling` where no pipeline samples: no policies, and no caches.
+    private static var unsampled: TailSamplingConfig {
+        var config = TailSamplingConfig(id: ComponentID(type: "tail_sampling"))
+        config.sampledCacheSize = 0
+        config.nonSampledCacheSize = 0
+        config.decisionRecords = 0
+        return config
+    }
+
+    /// The indexes of the listeners that feed a pipeline.
+    static func places(of pipeline: PipelineConfig, in listeners: [ListenerConfig]) -> Set<Int> {
+        Set(listeners.indices.filter { !listeners[$0].settings.isForPeers && pipeline.receivers.contains(listeners[$0].receiver) })
+    }
+
+    /// The places of a pipeline's exporters among those of its signal.
+    static func places(of pipeline: PipelineConfig, in exporters: [ExporterConfig]) -> [Int] {
+        exporters.indices.filter { pipeline.exporters.contains(exporters[$0].id) }
+    }
+
+    /// Of the machine or the cgroup, bytes.
+    private static func totalMemory(_ process: ProcessStatistics) -> Int {
+        process.memoryLimit ?? process.totalMemory ?? 4 << 30
+    }
+
     /// Without a `memory_limiter`: 90 % of what the machine or cgroup has, and requests are refused from four fifths of
     /// that on.
     private static func memoryLimits(_ config: MemoryLimiterConfig?, _ process: ProcessStatistics) -> (Int, Int) {
-        let total = process.memoryLimit ?? process.totalMemory ?? 4 << 30
+        let total = totalMemory(process)
         if let config {
             let limits = config.limits(ofTotalBytes: total)
             return (limits.soft, limits.hard)
@@ -154,7 +188,7 @@ package enum NodePlanner {
         return settings
     }
 
-    private static func batchSettings(_ config: BatchConfig?) -> BatchSettings {
+    static func batchSettings(_ config: BatchConfig?) -> BatchSettings {
         var settings = BatchSettings()
         if let config {
             settings.timeout = config.timeout

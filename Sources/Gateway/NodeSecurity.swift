@@ -39,8 +39,8 @@ final class NodeSecurity: Sendable {
             }
             self.listeners = listeners
             var exporterTLS: [ComponentID: TLSCredentials] = [:]
-            for exporter in config.pipeline.exporters + config.passThrough.flatMap(\.exporters) {
-                guard case .otlp(let settings) = exporter.kind, exporterTLS[exporter.id] == nil else { continue }
+            for exporter in config.exporters {
+                guard case .otlp(let settings) = exporter.kind else { continue }
                 exporterTLS[exporter.id] = try builder.tls(settings.client.tls, "exporter \(exporter.id)")
                 try builder.credentials(settings.client.auth)
             }

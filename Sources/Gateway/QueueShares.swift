@@ -60,21 +60,21 @@ package struct QueueShares: Sendable, Equatable {
 
     /// For a plan and its exporters: those of traces, then those of signals that are passed on.
     init(_ plan: NodePlan, _ config: GatewayConfig, roomBytes: Int) {
-        var queues = config.pipeline.exporters.map { Self.queue(of: $0, name: "\($0.id)", plan) }
-        for pipeline in config.passThrough {
-            queues += pipeline.exporters.map { Self.queue(of: $0, name: "\($0.id) (\(pipeline.signal.rawValue))", plan) }
+        var queues = config.exporters(of: .traces).map { Self.queue(of: $0, name: "\($0.id)", plan) }
+        for (signal, exporter) in SignalBuilder.destinations(config) {
+            queues.append(Self.queue(of: exporter, name: "\(exporter.id) (\(signal.rawValue))", plan))
         }
-        self.init(queues, roomBytes: roomBytes, requestBytes: plan.batch.maximumRequestBytes)
+        self.init(queues, roomBytes: roomBytes, requestBytes: plan.maximumRequestBytes)
     }
 
     private static func queue(of exporter: ExporterConfig, name: String, _ plan: NodePlan) -> Queue {
         let settings = DestinationBuilder.queueSettings(of: exporter)
         var queue = Queue(
-            name: name, needBytes: settings.worstCaseBytes(maximumRequestBytes: plan.batch.maximumRequestBytes))
+            name: name, needBytes: settings.worstCaseBytes(maximumRequestBytes: plan.maximumRequestBytes))
         guard case .otlp(let config) = exporter.kind, let written = config.queue else { return queue }
         queue.ownBytes = written.maximumBytes
         guard written.hasOwnSize else { return queue }
-        let batch = max(1, min(plan.batch.sendBatchSize, plan.batch.maximumRequestBytes / smallSpanBytes))
+        let batch = max(1, min(plan.pipelines.map(\.batch.sendBatchSize).max() ?? 1, plan.maximumRequestBytes / smallSpanBytes))
         let unit =
             switch written.sizer {
             case .requests: batch * smallSpanBytes

@@ -40,7 +40,7 @@ struct Scrape: Sendable {
             ledgers.append(snapshot.ledger)
             figures.append(snapshot.metrics)
         }
-        let ledger = Ledger(workers: ledgers, destinationNames: plan.destinationNames)
+        let ledger = Ledger(workers: ledgers, destinationNames: plan.destinationNames, pipelines: plan.ledgerPipelines)
         let seen = await cluster?.describe()
         let versionsInUse = await VersionsInUse.numbers(workers).count
         // Behind the workers' snapshots: the book has all that they have.
@@ -55,7 +55,7 @@ struct Scrape: Sendable {
             own.set(book.policies[number].conditionErrors, total: total)
         }
         plan.metrics.ledger.write(ledger, into: own)
-        plan.metrics.batch.writeConstants(into: own)
+        for batch in plan.metrics.batches { batch.writeConstants(into: own) }
         let metrics = plan.metrics.process
         own.set(metrics.ready, status.isReady ? 1 : 0)
         own.set(metrics.memoryLimit, plan.memory.limitBytes)

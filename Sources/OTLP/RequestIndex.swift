@@ -41,6 +41,11 @@ package struct SpanRejectionCounts: Sendable, Equatable {
         counts[Int(reason.rawValue)] &+= UInt32(truncatingIfNeeded: spans)
     }
 
+    /// Adds other counts to these.
+    package mutating func add(_ other: SpanRejectionCounts) {
+        for index in counts.indices { counts[index] &+= other.counts[index] }
+    }
+
     /// Back to zero.
     mutating func reset() {
         for index in counts.indices { counts[index] = 0 }
@@ -49,7 +54,8 @@ package struct SpanRejectionCounts: Sendable, Equatable {
 
 /// What one visit of a request finds: its spans, groups and wanted attributes.
 ///
-/// Owned and reused by one worker: `reset()` keeps the capacity, so a steady load allocates nothing.
+/// Owned and reused by one worker: `reset()` keeps the capacity, so a steady load allocates nothing. Bounded by
+/// `discardCapacity`.
 /// Size: 64 bytes a span, 56 a group, 16 a hit; a body of n bytes yields at most n / 30 spans.
 package struct RequestIndex: Sendable {
     /// The accepted spans, in the order of the body.
@@ -89,6 +95,19 @@ package struct RequestIndex: Sendable {
         spanBytes = 0
         largestSpan = 0
         rejected.reset()
+    }
+
+    /// Bytes of memory that the index holds, whatever is in it.
+    package var capacityBytes: Int {
+        records.capacity * MemoryLayout<SpanRecord>.stride + groups.capacity * MemoryLayout<GroupRecord>.stride
+            + groupBytes.capacity + (spanHits.capacity + resourceHits.capacity) * MemoryLayout<AttributeHit>.stride
+            + sideWords.capacity * MemoryLayout<UInt64>.stride
+    }
+
+    /// Gives the memory back if it is more than `limit` bytes: a large request must not leave a large index behind. The index is
+    /// empty afterwards, or as it was.
+    package mutating func discardCapacity(above limit: Int) {
+        if capacityBytes > limit { self = RequestIndex() }
     }
 
     /// Leaves out spans that the walk has accepted, with what was found of them; counts them under `reason`.

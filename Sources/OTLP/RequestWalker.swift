@@ -205,10 +205,10 @@ package struct RequestWalker: Sendable {
     }
 
     /// ResourceSpans' field 1000, length-delimited.
-    private static let instrumentationLibrarySpansTag: UInt64 = 1000 << 3 | 2
+    static let instrumentationLibrarySpansTag: UInt64 = 1000 << 3 | 2
 
     /// How many length-delimited fields 2 a message has: the spans of an outdated container.
-    private func countChildren(
+    func countChildren(
         _ body: Span<UInt8>, _ message: Range<Int>
     ) throws(WalkError) -> Int {
         var count = 0

@@ -65,7 +65,7 @@ import Testing
         cells.observe(node.sampling.decisionTimerLatency, 3)
         node.memoryLimiter?.countAccepted(7, in: cells)
         node.memoryLimiter?.countRefused(2, in: cells)
-        node.batch.writeConstants(into: cells)
+        node.batches[0].writeConstants(into: cells)
         let text = String(
             decoding: PrometheusText.render(node.layout, cells.snapshot(), as: .text),
             as: UTF8.self)

@@ -13,7 +13,7 @@ import Testing
     static func node(
         queue: QueueSettings = QueueSettings(), retry: RetrySettings = RetrySettings(initialInterval: 1_000_000, randomizationFactor: 0)
     ) throws -> Node {
-        Node(try makePlan { $0.batch.timeout = 0 }, queue: queue, retry: retry)
+        Node(try makePlan { $0.pipelines[0].batch.timeout = 0 }, queue: queue, retry: retry)
     }
 
     /// Spans 1...n of kept traces, one request for each.
@@ -184,7 +184,7 @@ import Testing
     /// One destination stands still; the other gets everything.
     @Test func aStalledDestinationDelaysNobody() throws {
         let node = Node(
-            try makePlan(destinations: ["stalled", "good"]) { $0.batch.timeout = 0 },
+            try makePlan(destinations: ["stalled", "good"]) { $0.pipelines[0].batch.timeout = 0 },
             queue: QueueSettings(numConsumers: 1, queueSize: 5, overflowTimeout: 1_000_000, overflowBytes: 1000))
         for round in 0..<40 as Range<UInt64> {
             Self.send(node, round..<round + 1)
@@ -203,7 +203,7 @@ import Testing
     @Test func aDeadDestinationLosesBeyondItsShare() throws {
         let share = 256 << 10
         let node = Node(
-            try makePlan(destinations: ["dead", "good"]) { $0.batch.timeout = 0 },
+            try makePlan(destinations: ["dead", "good"]) { $0.pipelines[0].batch.timeout = 0 },
             queue: QueueSettings(numConsumers: 1, maximumBytes: share))
         let count = 100
         for round in 0..<UInt64(count) {

@@ -22,8 +22,6 @@ import Testing
     }
 
     @Test(arguments: [
-        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
         "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export",
         "/opentelemetry.proto.collector.trace.v1.TraceService/export", Caller.exportPath + "/", "", "/",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Caller.exportPath.uppercased(),
@@ -35,6 +33,17 @@ import Testing
         }
         #expect(refusal.reason == .unknownMethod && refusal.status == .unimplemented && refusal.httpStatus == 200)
         #expect(refusal.message.contains(path) && refusal.retryAfter == nil)
+    }
+
+    @Test(arguments: [("metrics", "Metrics"), ("logs", "Logs")])
+    func signalsWithoutAPipeline(signal: String, service: String) {
+        let path = "/opentelemetry.proto.collector.\(signal).v1.\(service)Service/Export"
+        guard case .failure(let refusal) = Self.read(Caller.headers(path: path)) else {
+            Issue.record("taken")
+            return
+        }
+        #expect(refusal.reason == .noPipeline && refusal.status == .unimplemented && refusal.httpStatus == 200)
+        #expect(refusal.message.contains("takes \(signal)") && refusal.retryAfter == nil)
     }
 
     @Test func aPeersTextIsShownHarmlessAndShort() {

@@ -128,7 +128,7 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
     static let cases: [Case] = [
         Case(description: "unknown path", head: post(HTTPCaller.json, path: "/v1/trace"), status: 404, reason: .unknownMethod),
         Case(description: "root", head: post(HTTPCaller.json, path: "/"), status: 404, reason: .unknownMethod),
-        Case(description: "metrics without a pipeline", head: post(HTTPCaller.json, path: "/v1/metrics"), status: 404, reason: .unknownMethod),
+        Case(description: "metrics without a pipeline", head: post(HTTPCaller.json, path: "/v1/metrics"), status: 404, reason: .noPipeline),
         Case(description: "GET", head: "GET /v1/traces HTTP/1.1\nhost: x\n\n", status: 405, reason: .wrongHTTPMethod, field: ("allow", "POST")),
         Case(description: "PUT", head: "PUT /v1/traces HTTP/1.1\nhost: x\ncontent-length: 0\n\n", status: 405, reason: .wrongHTTPMethod),
         Case(description: "OPTIONS without CORS", head: "OPTIONS /v1/traces HTTP/1.1\nhost: x\norigin: https://a\naccess-control-request-method: POST\n\n", status: 405, reason: .wrongHTTPMethod),
@@ -490,12 +490,19 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
 
 @Suite struct PassThroughTests {
     @Test func metricsAndLogs() throws {
-        let node = Node(try makeHTTPPlan { $0.listeners[0].passThrough = [SignalSet(.metrics), SignalSet(.logs)] })
+        let node = Node(
+            try makeHTTPPlan {
+                $0.listeners[0].signals = [SignalSet(.traces), SignalSet(.metrics), SignalSet(.logs)]
+                $0.signalPipelines = [
+                    SignalPipelinePlan(name: "metrics", signal: .metrics, listeners: [0], batch: nil, destinations: [0]),
+                    SignalPipelinePlan(name: "logs", signal: .logs, listeners: [0], batch: nil, destinations: []),
+                ]
+            })
         let sender = FakeSender()
         let destination = Destination(
             name: "m", number: 0, eventLoop: node.loop, queue: QueueSettings(), retry: RetrySettings(), sender: sender,
             metrics: node.plan.metrics.destinations[0], cells: node.worker.cells, logger: silent)
-        node.worker.connectPassThrough([.metrics: [DestinationRoute(destination)]])
+        node.worker.connectSignals([DestinationRoute(destination)])
         let caller = try HTTPCaller(node)
         // Field 1, and one that nobody knows: passed on byte by byte.
         let body: [UInt8] = [0x0a, 2, 0x1a, 0, 0x9a, 0x7f, 1, 9]
@@ -513,10 +520,11 @@ private func stored(_ bytes: [UInt8], isZlib: Bool) -> [UInt8] {
         #expect(node.refused(.queueFull) == 1 && node.ledger.accepted == 0)
     }
 
-    @Test func withoutAPipelineTheyAreUnknown() throws {
-        let caller = try Caller(Node(try makePlan()))
+    @Test func withoutAPipelineTheyAreRefusedByName() throws {
+        let node = Node(try makePlan())
+        let caller = try Caller(node)
         let reply = try caller.call(
             Caller.headers(path: "/opentelemetry.proto.collector.logs.v1.LogsService/Export"), framed([]))
-        #expect(reply.grpcStatus == "12")
+        #expect(reply.grpcStatus == "12" && node.refused(.noPipeline) == 1 && node.refused(.unknownMethod) == 0)
     }
 }

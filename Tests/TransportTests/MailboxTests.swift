@@ -17,7 +17,7 @@ import Testing
     ) -> ReceivedRequest {
         ReceivedRequest(
             body: Encode.varint(UInt64(number)), payloadStart: number, index: RequestIndex(), version: version,
-            memory: memory)
+            cost: 100, memory: memory)
     }
 
     /// What waits in a mailbox counts against the memory limit before anybody looks at the heap again.
@@ -26,7 +26,7 @@ import Testing
         let idle = memory.usedBytes
         let mailbox = WorkerMailbox(senders: 1)
         _ = mailbox.push(Self.message(1 << 14, memory: memory), from: 0)
-        #expect(memory.usedBytes == idle + 2 * 3)
+        #expect(memory.usedBytes == idle + 3 + 100)
         _ = mailbox.drain(limit: 1) { _ in }
         #expect(memory.usedBytes == idle)
     }

@@ -62,7 +62,7 @@ import Testing
 
     static let cases: [Case] = [
         Case(description: "unknown path", path: "/a.B/C", status: "12", reason: .unknownMethod),
-        Case(description: "metrics", path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", status: "12", reason: .unknownMethod),
+        Case(description: "metrics", path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", status: "12", reason: .noPipeline),
         Case(description: "content type", contentType: "application/json", http: "415", status: "3", reason: .unsupportedContentType),
         Case(description: "no content type", contentType: nil, http: "415", status: "3", reason: .unsupportedContentType),
         Case(description: "GET", method: "GET", http: "405", status: "13", reason: .wrongHTTPMethod),

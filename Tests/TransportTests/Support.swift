@@ -111,7 +111,8 @@ final class Node {
     /// The ledger as a scrape sees it.
     var ledger: Ledger {
         for destination in destinations { destination.fill(&worker.ledger.destinations[destination.number]) }
-        return Ledger(workers: [worker.snapshot().ledger], destinationNames: plan.destinationNames)
+        return Ledger(
+            workers: [worker.snapshot().ledger], destinationNames: plan.destinationNames, pipelines: plan.ledgerPipelines)
     }
 
     func refused(_ reason: RefusalReason) -> Int { worker.cells.value(of: plan.metrics.ingress.refusedRequests[reason]) }

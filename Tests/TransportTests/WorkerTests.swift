@@ -46,7 +46,7 @@ import Testing
         let spans = (0..<3 as Range<UInt64>).map { number -> [UInt8] in
             Encode.span(trace(number), id: number + 1) + (number == 1 ? Encode.bytes(5, [UInt8](repeating: 97, count: 3 << 20)) : [])
         }
-        node.worker.takeIn(Encode.bytes(1, Encode.bytes(2, spans.flatMap { Encode.bytes(2, $0) })))
+        node.worker.takeIn(Encode.bytes(1, Encode.bytes(2, spans.flatMap { Encode.bytes(2, $0) })), spans: 3)
         node.worker.ledger.accepted += 3
         let ledger = node.ledger
         #expect(ledger.buffered == 2 && ledger.lost == 1 && ledger.undecidedLosses.map(\.reason) == [.tooLarge])
@@ -134,6 +134,48 @@ import Testing
             return
         }
         #expect(node.ledger.accepted == 0 && node.worker.pendingTraces == 0 && node.ledger.difference == 0)
+    }
+
+    /// What peers hand over and what comes back is read by the same rules as what clients send.
+    @Test func handedOverSpansThatNoSegmentHoldsAreLeftOut() throws {
+        let node = Node(try makePlan())
+        let large = Encode.span(trace(1), filler: Shard.maximumSpanBytes + 1)
+        let received = try node.worker.received(Encode.request([large, Encode.span(trace(2))]))
+        #expect(received.index.records.count == 1 && received.index.rejected[.tooLarge] == 1)
+        let malformed = try? node.worker.received([0x0a, 5, 1])
+        #expect(malformed == nil)
+    }
+
+    /// Spans in custody have been answered for: those that can't be held are lost with a reason, and the ledger balances.
+    @Test func custodyThatCannotBeHeldIsLostWithAReason() throws {
+        let node = Node(try makePlan(destinations: ["a", "b"]))
+        let large = Encode.span(trace(1), filler: Shard.maximumSpanBytes + 1)
+        node.worker.ledger.accepted += 2
+        node.worker.takeIn(Encode.request([large, Encode.span(trace(2))]), spans: 2)
+        #expect(node.ledger.buffered == 1 && node.ledger[.lost] == 1 && node.ledger.difference == 0)
+        node.worker.ledger.accepted += 3
+        node.worker.takeIn([0x0a, 5, 1], spans: 3)
+        let ledger = node.ledger
+        #expect(ledger[.lost] == 4 && ledger.sampled == 0 && ledger.difference == 0)
+        #expect(ledger.undecidedLosses.map(\.reason) == [.tooLarge, .malformed] && ledger.undecidedLosses.map(\.spans) == [1, 3])
+        for destination in node.destinations { destination.close() }
+    }
+
+    /// One large request does not leave a large index behind, taken or refused.
+    @Test func aLargeIndexIsNotKept() throws {
+        let node = Node(try makePlan())
+        let tiny = Encode.bytes(1, trace(1).bytes) + Encode.bytes(2, Encode.bigEndian(1))
+        _ = node.accept(Encode.request([[UInt8]](repeating: tiny, count: 30_000)))
+        #expect(node.worker.keptIndexBytes <= 1 << 20)
+        #expect(node.ledger.accepted == 30_000 && node.ledger.difference == 0)
+        node.plan.memory.mappedChanged(by: 16 << 30)
+        let refused = Encode.request([[UInt8]](repeating: tiny, count: 30_000))
+        guard case .failure = node.accept(refused) else {
+            Issue.record("taken")
+            return
+        }
+        #expect(node.worker.cells.value(of: node.plan.metrics.ingress.refusedSpans[.memory]) == 30_000)
+        #expect(node.worker.keptIndexBytes <= 1 << 20)
     }
 
     @Test func anEmptyRequestIsFine() throws {
@@ -442,5 +484,52 @@ import Testing
             try await all[number].submit { bound[number].value.destination?.close() }.get()
         }
         try await group.shutdownGracefully()
+    }
+}
+
+/// Pipelines of traces without sampling, alone and beside one that samples.
+@Suite struct DirectPipelineTests {
+    private static func plan(_ change: (inout NodePlan) -> Void) throws -> NodePlan {
+        try makePlan(destinations: ["kept", "all"]) { plan in
+            let metrics = plan.pipelines[0].batchMetrics
+            plan.pipelines[0].destinations = [0]
+            plan.pipelines.append(
+                TracePipelinePlan(
+                    name: "traces/all", listeners: [0], isSampled: false, batch: plan.pipelines[0].batch, batchMetrics: metrics,
+                    destinations: [1]))
+            change(&plan)
+        }
+    }
+
+    /// Every span goes to the pipeline without sampling at once, and what is kept goes to the other.
+    @Test func besideOneThatSamples() throws {
+        let node = Node(try Self.plan { _ in })
+        let spans = [Encode.span(trace(1), milliseconds: 2000), Encode.span(trace(2)), Encode.span(trace(3))]
+        _ = node.accept(Encode.request(spans))
+        node.worker.flushIfDue(force: true)
+        #expect(node.senders[1].attempts.map(\.request.spanCount) == [3] && node.senders[0].attempts.isEmpty)
+        node.settle()
+        let ledger = node.ledger
+        #expect(ledger.accepted == 3 && ledger.sampled == 1 && ledger.notSampled == 2 && ledger.passed == 0)
+        #expect(ledger.destinations.map(\.offered) == [1, 3] && ledger.difference == 0)
+        #expect(node.senders[0].attempts.map(\.request.spanCount) == [1])
+    }
+
+    /// Without a pipeline that samples, nothing is buffered; both destinations of one pipeline get all.
+    @Test func withoutSampling() throws {
+        let node = Node(
+            try Self.plan { plan in
+                plan.pipelines.removeFirst()
+                plan.pipelines[0].destinations = [0, 1]
+            })
+        _ = node.accept(Encode.request([Encode.span(trace(1)), Encode.span(trace(2)), Encode.span(trace(1), id: 2)]))
+        #expect(node.worker.pendingTraces == 0)
+        node.worker.flushIfDue(force: true)
+        let ledger = node.ledger
+        #expect(ledger.accepted == 3 && ledger.passed == 3 && ledger.buffered == 0 && ledger.difference == 0)
+        #expect(ledger.destinations.map(\.offered) == [3, 3] && ledger.destinations.map(\.queued) == [3, 3])
+        // Spans leave as the bytes that they came in, in their order.
+        let body = Encode.request([Encode.span(trace(1)), Encode.span(trace(2)), Encode.span(trace(1), id: 2)])
+        #expect(node.senders[0].attempts.first?.request.identity == body)
     }
 }

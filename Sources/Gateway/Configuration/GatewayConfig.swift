@@ -6,10 +6,12 @@ package import Transport
 /// Every duration is in nanoseconds, every size in bytes unless its name says otherwise. Components that are defined but
 /// not in use have been checked too, and left out.
 package struct GatewayConfig: Sendable, Equatable {
-    /// The one traces pipeline.
-    package var pipeline: PipelineConfig
-    /// Metrics and logs that are passed on untouched.
-    package var passThrough: [PassThroughConfig] = []
+    /// In the order of the file, at least one. At most one of them samples.
+    package var pipelines: [PipelineConfig]
+    /// The receivers that pipelines name, each once, in the order of their first naming.
+    package var receivers: [OTLPReceiverConfig]
+    /// The same of exporters.
+    package var exporters: [ExporterConfig]
     /// Nil if `service.extensions` does not name it.
     package var healthCheck: HealthCheckConfig?
     package var telemetry: TelemetryConfig
@@ -22,68 +24,43 @@ package struct GatewayConfig: Sendable, Equatable {
     package var shutdownTimeout: Int64
 
     package init(
-        pipeline: PipelineConfig, healthCheck: HealthCheckConfig?, telemetry: TelemetryConfig, shutdownTimeout: Int64
+        pipelines: [PipelineConfig], receivers: [OTLPReceiverConfig], exporters: [ExporterConfig],
+        healthCheck: HealthCheckConfig?, telemetry: TelemetryConfig, shutdownTimeout: Int64
     ) {
-        self.pipeline = pipeline
+        self.pipelines = pipelines
+        self.receivers = receivers
+        self.exporters = exporters
         self.healthCheck = healthCheck
         self.telemetry = telemetry
         self.shutdownTimeout = shutdownTimeout
     }
 
+    /// The pipelines of one signal, in the order of the file.
+    package func pipelines(of signal: PipelineSignal) -> [PipelineConfig] { pipelines.filter { $0.signal == signal } }
+
+    /// The exporters that pipelines of one signal lead to, in the order of `exporters`. Each has one queue for the signal, however
+    /// many pipelines name it.
+    package func exporters(of signal: PipelineSignal) -> [ExporterConfig] {
+        let named = Set(pipelines(of: signal).flatMap(\.exporters))
+        return exporters.filter { named.contains($0.id) }
+    }
+
+    /// The settings of the processor that samples; nil: everything passes.
+    package var tailSampling: TailSamplingConfig? { pipelines.lazy.compactMap(\.tailSampling).first }
+
+    /// The node has one memory: of several limiters the one with the least limit counts.
+    ///
+    /// - Parameter total: the memory that the machine or the cgroup has, bytes.
+    package func memoryLimiter(ofTotalBytes total: Int) -> MemoryLimiterConfig? {
+        pipelines.compactMap(\.memoryLimiter).min { $0.limits(ofTotalBytes: total).soft < $1.limits(ofTotalBytes: total).soft }
+    }
+
     /// How long a node may take from SIGTERM to its end, nanoseconds: windows or hand-off, queues, and five seconds for clients to leave
     /// and for everything to close.
     package var longestStop: Int64 {
-        let windows = max(pipeline.tailSampling.drainTimeout, cluster?.drainTimeout ?? 0)
+        let windows = max(tailSampling?.drainTimeout ?? 0, cluster?.drainTimeout ?? 0)
         let (sum, overflow) = windows.addingReportingOverflow(shutdownTimeout)
         return overflow || sum > .max - 5_000_000_000 ? .max : sum + 5_000_000_000
-    }
-}
-
-/// What `service.pipelines.traces` puts together.
-package struct PipelineConfig: Sendable, Equatable {
-    /// `traces` or `traces/name`.
-    package var id: ComponentID
-    /// At least one.
-    package var receivers: [OTLPReceiverConfig]
-    package var memoryLimiter: MemoryLimiterConfig?
-    package var tailSampling: TailSamplingConfig
-    /// Nil if the pipeline has no batch processor: then `BatchConfig`'s defaults are right, as kept traces are always
-    /// assembled into requests.
-    package var batch: BatchConfig?
-    /// At least one.
-    package var exporters: [ExporterConfig]
-
-    package init(
-        id: ComponentID, receivers: [OTLPReceiverConfig], memoryLimiter: MemoryLimiterConfig?,
-        tailSampling: TailSamplingConfig, batch: BatchConfig?, exporters: [ExporterConfig]
-    ) {
-        self.id = id
-        self.receivers = receivers
-        self.memoryLimiter = memoryLimiter
-        self.tailSampling = tailSampling
-        self.batch = batch
-        self.exporters = exporters
-    }
-}
-
-/// A `metrics` or `logs` pipeline: what its receivers take goes to its exporters as it came.
-package struct PassThroughConfig: Sendable, Equatable {
-    package var id: ComponentID
-    package var signal: Signal
-    /// Receivers of the traces pipeline.
-    package var receivers: [ComponentID]
-    /// OTLP exporters, at least one.
-    package var exporters: [ExporterConfig]
-
-    package enum Signal: String, Sendable, CaseIterable {
-        case metrics, logs
-    }
-
-    package init(id: ComponentID, signal: Signal, receivers: [ComponentID], exporters: [ExporterConfig]) {
-        self.id = id
-        self.signal = signal
-        self.receivers = receivers
-        self.exporters = exporters
     }
 }
 

@@ -82,8 +82,7 @@ actor Reloader {
         let problems = loaded.problems
         guard let config = loaded.config, let root = loaded.root else { return refuse(problems, trigger) }
         let state = directory.now
-        let settings = config.pipeline.tailSampling
-        guard settings.id == sampling else {
+        guard let settings = config.tailSampling, settings.id == sampling else {
             problems.error(
                 "the processor in use is `\(sampling)`; another one needs a restart", at: root.position,
                 keyPath: "service.pipelines")

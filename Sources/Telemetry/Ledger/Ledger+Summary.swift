@@ -18,6 +18,7 @@ extension Ledger {
             ("  dropped", Self.grouped(dropped), ""),
             ("  sampled", Self.grouped(sampled), ""),
         ]
+        if passed > 0 { rows.append(("  passed through", Self.grouped(passed), "")) }
         for destination in destinations {
             let title = "    \(destination.name): "
             let indent = String(repeating: " ", count: title.count)

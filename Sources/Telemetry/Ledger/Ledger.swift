@@ -1,7 +1,9 @@
 /// Where every accepted span of a node is: DESIGN law 1.
 ///
-///     accepted = buffered + notSampled + droppedByPolicy + sampled + forwarded + handedOff + held + lost
-///     sampled  = queued + sent + lost       (for each destination)
+///     accepted = buffered + notSampled + droppedByPolicy + sampled + passed + forwarded + handedOff + held + lost
+///     offered  = queued + sent + lost       (for each destination)
+///
+/// What a destination was offered is what its pipelines sampled or passed on: with one pipeline, `sampled`.
 ///
 /// A value, built from the cells of all workers; whoever shows it (the `/ledger` page, the
 /// metrics, the demo) gets the same numbers.
@@ -11,6 +13,8 @@ package struct Ledger: Sendable, Equatable {
         case accepted, buffered
         case notSampled = "not_sampled"
         case dropped, sampled
+        /// Taken by pipelines without sampling, and by no other.
+        case passed = "passed_through"
         /// Taken by the peers that own their traces.
         case forwarded
         /// Taken by peers after they had been buffered here.
@@ -27,20 +31,35 @@ package struct Ledger: Sendable, Equatable {
         package let spans: Int
     }
 
-    /// What became of the sampled spans at one destination.
+    /// Which spans a pipeline of traces leads where.
+    package struct Pipeline: Sendable {
+        /// It leads those that were sampled, otherwise all that it takes.
+        package let isSampled: Bool
+        /// Places of its destinations.
+        package let destinations: [Int]
+
+        package init(isSampled: Bool, destinations: [Int]) {
+            self.isSampled = isSampled
+            self.destinations = destinations
+        }
+    }
+
+    /// What became of the spans that one destination was offered.
     package struct Destination: Sendable, Equatable {
         /// The columns of a destination. The raw value is the metric's label and the JSON key.
         package enum Column: String, Sendable, CaseIterable {
-            case queued, sent, lost
+            case offered, queued, sent, lost
         }
 
         /// Name of the exporter.
         package let name: String
+        /// What the pipelines that lead here sampled or passed on.
+        package let offered: Int
         package let queued: Int
         package let sent: Int
         /// All losses with their reason, in the order of `LossReason`; reasons with 0 left out.
         package let losses: [(reason: LossReason, spans: Int)]
-        /// sampled - queued - sent - lost. 0, or a bug.
+        /// offered - queued - sent - lost. 0, or a bug.
         package let difference: Int
 
         /// Sum of the losses.
@@ -48,6 +67,7 @@ package struct Ledger: Sendable, Equatable {
 
         package subscript(column: Column) -> Int {
             switch column {
+            case .offered: offered
             case .queued: queued
             case .sent: sent
             case .lost: lost
@@ -55,8 +75,8 @@ package struct Ledger: Sendable, Equatable {
         }
 
         package static func == (left: Destination, right: Destination) -> Bool {
-            left.name == right.name && left.queued == right.queued && left.sent == right.sent
-                && left.difference == right.difference
+            left.name == right.name && left.offered == right.offered && left.queued == right.queued
+                && left.sent == right.sent && left.difference == right.difference
                 && left.losses.elementsEqual(right.losses, by: ==)
         }
     }
@@ -66,6 +86,7 @@ package struct Ledger: Sendable, Equatable {
     package let notSampled: Int
     package let dropped: Int
     package let sampled: Int
+    package let passed: Int
     package let forwarded: Int
     package let handedOff: Int
     package let held: Int
@@ -82,14 +103,19 @@ package struct Ledger: Sendable, Equatable {
     /// - Parameters:
     ///   - workers: cells of every worker, none left out.
     ///   - destinationNames: in the order of `LedgerCells.destinations`.
-    package init(workers: some Sequence<LedgerCells>, destinationNames: [String]) {
-        var sum = LedgerCells(destinationCount: destinationNames.count)
+    ///   - pipelines: of traces, in the order of `LedgerCells.passedOn`; nil: there is one, which samples and leads to all
+    ///     destinations.
+    package init(workers: some Sequence<LedgerCells>, destinationNames: [String], pipelines: [Pipeline]? = nil) {
+        let pipelines = pipelines ?? [Pipeline(isSampled: true, destinations: Array(destinationNames.indices))]
+        var sum = LedgerCells(destinationCount: destinationNames.count, pipelineCount: pipelines.count)
         for worker in workers { sum.add(worker) }
         accepted = sum.accepted
         buffered = sum.buffered &+ sum.handedToOtherWorkers &- sum.takenFromOtherWorkers
         notSampled = sum.notSampled
         dropped = sum.droppedByPolicy
-        sampled = sum.sampled
+        let sampled = sum.sampled
+        self.sampled = sampled
+        passed = sum.passed
         forwarded = sum.forwarded
         handedOff = sum.handedOff
         held = sum.held
@@ -98,17 +124,20 @@ package struct Ledger: Sendable, Equatable {
             sum.lost(reason) == 0 ? nil : UndecidedLoss(reason: reason, spans: sum.lost(reason))
         }
         let elsewhere = forwarded &+ handedOff &+ held &+ undecidedLosses.reduce(0) { $0 &+ $1.spans }
-        nodeDifference = accepted &- buffered &- notSampled &- dropped &- sampled &- elsewhere
-        let sampled = sampled
-        destinations = zip(destinationNames, sum.destinations).map { name, cells in
+        nodeDifference = accepted &- buffered &- notSampled &- dropped &- sampled &- passed &- elsewhere
+        var offered = [Int](repeating: 0, count: destinationNames.count)
+        for (passedOn, pipeline) in zip(sum.passedOn, pipelines) {
+            for place in pipeline.destinations { offered[place] &+= pipeline.isSampled ? sampled : passedOn }
+        }
+        destinations = zip(zip(destinationNames, offered), sum.destinations).map { target, cells in
             let losses = LossReason.allCases.compactMap { reason in
                 cells.lost(reason) == 0 ? nil : (reason: reason, spans: cells.lost(reason))
             }
             let lost = losses.reduce(0) { $0 &+ $1.spans }
             let queued = cells.queued &+ cells.offered &- cells.taken
             return Destination(
-                name: name, queued: queued, sent: cells.sent, losses: losses,
-                difference: sampled &- queued &- cells.sent &- lost)
+                name: target.0, offered: target.1, queued: queued, sent: cells.sent, losses: losses,
+                difference: target.1 &- queued &- cells.sent &- lost)
         }
     }
 
@@ -125,6 +154,7 @@ package struct Ledger: Sendable, Equatable {
         case .notSampled: notSampled
         case .dropped: dropped
         case .sampled: sampled
+        case .passed: passed
         case .forwarded: forwarded
         case .handedOff: handedOff
         case .held: held

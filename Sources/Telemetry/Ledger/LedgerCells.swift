@@ -3,9 +3,9 @@
 /// The worker keeps it consistent at every moment between two turns of its loop:
 ///
 ///     accepted + takenFromOtherWorkers
-///         = handedToOtherWorkers + buffered + notSampled + droppedByPolicy + sampled
+///         = handedToOtherWorkers + buffered + notSampled + droppedByPolicy + sampled + passed
 ///           + forwarded + handedOff + held + lost
-///     sampled = destination.offered + what was lost before it was offered    (each destination)
+///     destination.offered = sampled + passedOn, over the pipelines that lead to the destination
 ///     destination.taken = destination.queued + destination.sent + the other losses   (at home)
 ///
 /// Nothing is compared across workers: what one has handed over and another has not yet taken
@@ -25,6 +25,11 @@ package struct LedgerCells: Sendable, Equatable {
     package var droppedByPolicy = 0
     /// Decided as sampled (late spans of sampled traces included).
     package var sampled = 0
+    /// Taken by pipelines without sampling, and by no other.
+    package var passed = 0
+    /// Sent on their way by each pipeline of traces without sampling, in the order of all pipelines of traces; 0 for one that
+    /// samples, whose spans are `sampled`.
+    package var passedOn: [Int]
     /// Taken by the peers that own their traces, right after they came.
     package var forwarded = 0
     /// Taken by peers after they had been buffered here: the ring changed.
@@ -36,7 +41,9 @@ package struct LedgerCells: Sendable, Equatable {
     /// One for each destination, in the order of the configuration.
     package var destinations: [DestinationLedgerCells]
 
-    package init(destinationCount: Int) {
+    /// - Parameter pipelineCount: of the pipelines of traces.
+    package init(destinationCount: Int, pipelineCount: Int = 1) {
+        passedOn = Array(repeating: 0, count: pipelineCount)
         destinations = Array(repeating: DestinationLedgerCells(), count: destinationCount)
     }
 
@@ -57,6 +64,9 @@ package struct LedgerCells: Sendable, Equatable {
         notSampled &+= other.notSampled
         droppedByPolicy &+= other.droppedByPolicy
         sampled &+= other.sampled
+        passed &+= other.passed
+        precondition(passedOn.count == other.passedOn.count, "pipelines differ")
+        for index in passedOn.indices { passedOn[index] &+= other.passedOn[index] }
         fromPeers &+= other.fromPeers
         forwarded &+= other.forwarded
         handedOff &+= other.handedOff
@@ -69,7 +79,7 @@ package struct LedgerCells: Sendable, Equatable {
 
 /// One worker's side of one destination's ledger, in spans.
 package struct DestinationLedgerCells: Sendable, Equatable {
-    /// Sampled by this worker and on its way to the destination's home worker, from the decision
+    /// Sampled or passed on by this worker and on its way to the destination's home worker, from the decision
     /// on: spans in the assembler count.
     package var offered = 0
     /// Taken over by this worker as the destination's home.

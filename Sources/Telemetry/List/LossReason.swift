@@ -5,12 +5,15 @@ package enum UndecidedLossReason: String, Sendable, CaseIterable {
     /// The span, with its resource and scope, is larger than a segment of the span buffer. A client's span would have been left out
     /// of its request; this one came from a peer.
     case tooLarge = "too_large"
+    /// What had been accepted can't be read any more: a fault of this node or of a peer.
+    case malformed
 
     /// Position in `allCases`, for tables indexed by reason.
     package var index: Int {
         switch self {
         case .noRoom: 0
         case .tooLarge: 1
+        case .malformed: 2
         }
     }
 }

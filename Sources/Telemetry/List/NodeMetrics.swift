@@ -13,8 +13,8 @@ package struct NodeMetricsSettings: Sendable {
     package var destinations: [DestinationIdentity] = []
     /// Destinations of metrics and logs.
     package var passThrough: [PassThroughIdentity] = []
-    /// Id of the batch processor in the configuration.
-    package var batchProcessor = "batch"
+    /// Ids of the batch processors of the traces pipelines, in the order of the pipelines; pipelines may share one.
+    package var batchProcessors = ["batch"]
     /// Id of the memory limiter, nil if none is configured.
     package var memoryLimiter: String?
     package var allocatorName = "jemalloc"
@@ -46,7 +46,8 @@ package struct NodeMetrics: Sendable {
     package let sampling: SamplingMetrics
     /// In the order of `NodeMetricsSettings.policyNames`.
     package let policies: [PolicyMetrics]
-    package let batch: BatchMetrics
+    /// In the order of `NodeMetricsSettings.batchProcessors`.
+    package let batches: [BatchMetrics]
     /// In the order of `NodeMetricsSettings.destinations`.
     package let destinations: [DestinationMetrics]
     /// In the order of `NodeMetricsSettings.passThrough`. Their unit is the request.
@@ -91,7 +92,13 @@ package struct NodeMetrics: Sendable {
             policies.append(try PolicyMetrics(policy: policy, in: &catalog))
         }
         self.policies = policies
-        batch = try BatchMetrics(processor: settings.batchProcessor, in: &catalog)
+        var batchesByID: [String: BatchMetrics] = [:]
+        var batches: [BatchMetrics] = []
+        for id in settings.batchProcessors {
+            if batchesByID[id] == nil { batchesByID[id] = try BatchMetrics(processor: id, in: &catalog) }
+            if let metrics = batchesByID[id] { batches.append(metrics) }
+        }
+        self.batches = batches
         var destinations: [DestinationMetrics] = []
         for destination in settings.destinations {
             destinations.append(try DestinationMetrics(destination, in: &catalog))

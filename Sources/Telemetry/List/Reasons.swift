@@ -16,6 +16,8 @@ package enum RefusalReason: String, Sendable, CaseIterable {
     case unsupportedContentType = "unsupported_content_type"
     /// No such service or method.
     case unknownMethod = "unknown_method"
+    /// No pipeline takes the signal from the listener.
+    case noPipeline = "no_pipeline"
     /// HTTP method other than POST.
     case wrongHTTPMethod = "wrong_http_method"
     /// Request headers over the limit, or invalid.
@@ -58,7 +60,9 @@ package enum RefusalReason: String, Sendable, CaseIterable {
         switch self {
         case .messageTooLarge, .inflatedTooLarge, .malformed, .badFraming, .corruptEncoding, .unsupportedEncoding,
             .unsupportedContentType, .unknownMethod, .wrongHTTPMethod, .badHeaders, .unauthenticated, .badPeerMessage: true
-        case .exceedsMemory, .authenticationBusy, .memory, .mailboxFull, .traceLimit, .queueFull, .ownersRefuse, .custodyFull,
+        // SDKs send all signals unless told otherwise: that is no attack.
+        case .noPipeline, .exceedsMemory, .authenticationBusy, .memory, .mailboxFull, .traceLimit, .queueFull, .ownersRefuse,
+            .custodyFull,
             .repeatedBatch, .notServing, .deadlineExceeded, .tooManyStreams, .cancelled, .internalError: false
         }
     }

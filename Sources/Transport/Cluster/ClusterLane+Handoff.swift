@@ -68,9 +68,15 @@ extension ClusterLane {
                 clients.call(peer, .handoff, message, timeout: settings.handoffChunkTimeout) { [weak self] answer in
                     self?.handedOff(id, answer.outcome, bytes: message.count)
                 }
-            case .takeBack(let chunk, _):
+            case .takeBack(let chunk, let spans):
                 // It was made of this worker's shard.
-                _ = take(unpack(chunk))
+                do throws(WalkError) {
+                    let adopted = try unpack(chunk)
+                    worker.ledger.lose(max(0, spans - (adopted.request?.index.records.count ?? 0)), .tooLarge)
+                    _ = take(adopted)
+                } catch {
+                    worker.ledger.lose(spans, .malformed)
+                }
                 shared.noteForeignTraces()
             }
         }
@@ -108,7 +114,14 @@ extension ClusterLane {
             received(header, lateSpans: 0)
             reply(nil)
         case .new:
-            adopt(chunk) { [self] lateSpans in
+            let adopted: AdoptedChunk
+            do throws(WalkError) {
+                adopted = try unpack(chunk)
+            } catch {
+                shared.finish(header.batch, taken: false)
+                return reply(RequestRefusal(.badPeerMessage, .invalidArgument, "the spans of a hand-off: \(error)"))
+            }
+            adopt(adopted) { [self] lateSpans in
                 shared.finish(header.batch, taken: true)
                 received(header, lateSpans: lateSpans)
                 reply(nil)
@@ -121,18 +134,21 @@ extension ClusterLane {
         driver?.run { $0.received(header, lateSpans: lateSpans) }
     }
 
-    private func unpack(_ chunk: HandoffChunk) -> AdoptedChunk {
-        let request = chunk.payload.isEmpty ? nil : worker.received(chunk.payload)
+    private func unpack(_ chunk: HandoffChunk) throws(WalkError) -> AdoptedChunk {
+        let request = chunk.payload.isEmpty ? nil : try worker.received(chunk.payload)
         return AdoptedChunk(
             traces: chunk.traces, decisions: chunk.decisions, policyNames: chunk.policyNames, request: request)
     }
 
     /// Brings a peer's chunk into the shards of this node. `done` is called when all of it is there.
-    private func adopt(_ chunk: HandoffChunk, _ done: @escaping (_ lateSpans: Int) -> Void) {
-        let adopted = unpack(chunk)
+    private func adopt(_ adopted: AdoptedChunk, _ done: @escaping (_ lateSpans: Int) -> Void) {
         let spans = adopted.request?.index.records.count ?? 0
-        worker.ledger.accepted += spans
-        worker.ledger.fromPeers += spans
+        // They were in the peer's books: here they are in the ledger, and counted by reason.
+        let leftOut = adopted.request?.index.rejected.total ?? 0
+        worker.ledger.accepted += spans + leftOut
+        worker.ledger.fromPeers += spans + leftOut
+        if let rejected = adopted.request?.index.rejected { worker.countRejected(rejected) }
+        worker.ledger.lose(leftOut, .tooLarge)
         if lanes.count <= 1 { return done(take(adopted).late) }
         nextAdoption += 1
         let number = nextAdoption

@@ -260,7 +260,7 @@ package final class ClusterLane {
             case .answer(let token, let refusedFor): settle(token, refusedFor)
             case .keep(let part):
                 if let metrics { worker.cells.add(metrics.keptSpans, part.spans) }
-                worker.takeIn(part.payload)
+                worker.takeIn(part.payload, spans: part.spans)
                 shared.noteForeignTraces()
             case .send(let peer, let headers, let payload, let attempt):
                 let sent = now

@@ -21,6 +21,25 @@ package enum GRPCMethod: Sendable, Equatable {
     case reload
 }
 
+extension GRPCMethod {
+    /// Nodes of the cluster call it, and nobody else.
+    var isOfPeers: Bool {
+        switch self {
+        case .forward, .handoff, .exchange, .reload: true
+        case .exportTraces, .passThrough, .healthCheck, .healthWatch, .healthList: false
+        }
+    }
+
+    /// What a client's export request holds.
+    var signal: OTLPSignal? {
+        switch self {
+        case .exportTraces: .traces
+        case .passThrough(let signal): signal
+        case .forward, .handoff, .exchange, .reload, .healthCheck, .healthWatch, .healthList: nil
+        }
+    }
+}
+
 /// What the header fields of a gRPC request say, checked as grpc-go checks them.
 package struct GRPCCall: Sendable, Equatable {
     package var method: GRPCMethod
@@ -31,9 +50,9 @@ package struct GRPCCall: Sendable, Equatable {
     /// Reads the fields of a request, or says why it is refused.
     ///
     /// - Parameters:
-    ///   - passThrough: signals besides traces that are taken.
+    ///   - signals: that are taken.
     ///   - isForPeers: whether the listener is the one of the cluster.
-    package init(_ headers: HTTP2Headers, passThrough: SignalSet = [], isForPeers: Bool = false) throws(RequestRefusal) {
+    package init(_ headers: HTTP2Headers, signals: SignalSet = SignalSet(.traces), isForPeers: Bool = false) throws(RequestRefusal) {
         guard headers.has(":method", "POST") else {
             throw RequestRefusal(
                 .wrongHTTPMethod, .internal, "gRPC needs the HTTP method POST", httpStatus: 405)
@@ -45,10 +64,13 @@ package struct GRPCCall: Sendable, Equatable {
         }
         let path = headers.first(":path") ?? []
         guard let known = Self.methods.first(where: { path.elementsEqual($0.path) }),
-            Self.takes(known.method, passThrough, isForPeers)
+            isForPeers || !known.method.isOfPeers
         else {
             throw RequestRefusal(
                 .unknownMethod, .unimplemented, "unknown method \(HeaderText.shown(path)); this port takes OTLP traces")
+        }
+        if let signal = known.method.signal, !isForPeers || signal != .traces, !signals.contains(signal) {
+            throw .noPipeline(for: signal)
         }
         method = isForPeers && known.method == .exportTraces ? try Self.forward(headers) : known.method
         if let name = headers.first("grpc-encoding") {
@@ -82,14 +104,6 @@ package struct GRPCCall: Sendable, Equatable {
         (PeerMethod.handoffPath, .handoff),
         (PeerMethod.reloadPath, .reload),
     ].map { (Array($0.utf8), $1) }
-
-    private static func takes(_ method: GRPCMethod, _ passThrough: SignalSet, _ isForPeers: Bool) -> Bool {
-        switch method {
-        case .passThrough(let signal): passThrough.contains(signal)
-        case .forward, .handoff, .exchange, .reload: isForPeers
-        case .exportTraces, .healthCheck, .healthWatch, .healthList: true
-        }
-    }
 
     /// On the port for peers every batch says which one it is.
     private static func forward(_ headers: HTTP2Headers) throws(RequestRefusal) -> GRPCMethod {

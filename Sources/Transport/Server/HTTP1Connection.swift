@@ -44,7 +44,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
     private let server: WorkerServer
     private let receiver: Int
     private let http: HTTPListenerSettings
-    private let passThrough: SignalSet
+    private let signals: SignalSet
     let isForPeers = false
     private let endsAt: Int64
     private let openedAt: Int64
@@ -68,7 +68,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
         limits = server.plan.limits[receiver]
         let listener = server.plan.listener(receiver)
         http = listener.http ?? HTTPListenerSettings()
-        passThrough = listener.passThrough
+        signals = listener.signals
         openedAt = now
         lastActivity = now
         let age = limits.maximumConnectionAge
@@ -201,7 +201,7 @@ final class HTTP1Connection: ChannelDuplexHandler, ServedConnection {
                 }
                 if !isAuthorized { request?.isUnderCheck = true }
             }
-            let call = try HTTPCall(headers, http, passThrough: passThrough)
+            let call = try HTTPCall(headers, http, signals: signals)
             request?.call = call
             try admit(call)
             if head.headers.contains(name: "expect") { continueBody(head) }

@@ -16,14 +16,15 @@ package struct HTTPCall: Sendable {
     /// Length of the body, if the client says so.
     package var contentLength: Int?
 
-    /// - Parameter passThrough: signals besides traces that are taken.
+    /// - Parameter signals: that are taken.
     package init(
-        _ headers: HTTP2Headers, _ settings: HTTPListenerSettings, passThrough: SignalSet
+        _ headers: HTTP2Headers, _ settings: HTTPListenerSettings, signals: SignalSet
     ) throws(RequestRefusal) {
         let path = headers.first(":path") ?? []
-        guard let signal = settings.signal(ofPath: path), signal == .traces || passThrough.contains(signal) else {
+        guard let signal = settings.signal(ofPath: path) else {
             throw RequestRefusal(.unknownMethod, .unimplemented, "404 page not found")
         }
+        guard signals.contains(signal) else { throw .noPipeline(for: signal) }
         purpose = .export(signal)
         form = BodyForm()
         guard headers.has(":method", "POST") else {

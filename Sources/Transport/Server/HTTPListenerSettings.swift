@@ -43,7 +43,7 @@ package struct HTTPField: Sendable, Equatable {
     }
 }
 
-/// Which signals besides traces a listener takes and passes on.
+/// Which signals a listener takes.
 package struct SignalSet: OptionSet, Sendable {
     package let rawValue: UInt8
 

@@ -1,13 +1,14 @@
 internal import NativeCore
-internal import Telemetry
 internal import NIOCore
+internal import OTLP
+internal import Telemetry
 
 /// What a listener speaks, besides its bounds.
 package struct ListenerSettings: Sendable, Equatable {
     /// Nil: gRPC alone. Otherwise OTLP/HTTP over HTTP/1.1 and HTTP/2, and gRPC for who asks for it.
     package var http: HTTPListenerSettings?
-    /// Signals that are passed on besides traces.
-    package var passThrough: SignalSet = []
+    /// Signals that some pipeline takes from here.
+    package var signals = SignalSet(.traces)
     /// Peers of the cluster come here, and nobody else.
     package var isForPeers = false
 

@@ -27,6 +27,13 @@ package struct RequestRefusal: Error, Sendable, Equatable {
         self.challenge = challenge
     }
 
+    /// The signal is one that OTLP has, but no pipeline takes it from this listener. SDKs send all three by default.
+    static func noPipeline(for signal: OTLPSignal) -> RequestRefusal {
+        RequestRefusal(
+            .noPipeline, .unimplemented,
+            "no pipeline of this node takes \(signal) from this port: give it a `\(signal)` pipeline, or have the SDK not send them (OTEL_\("\(signal)".uppercased())_EXPORTER=none)")
+    }
+
     /// The status of an OTLP/HTTP answer. Only 429 and 503 (of those here) are sent again by clients.
     ///
     /// The gRPC status decides, mapped as the Collector's receiver maps it, except where HTTP has a status of its own for the
@@ -36,7 +43,7 @@ package struct RequestRefusal: Error, Sendable, Equatable {
         case .messageTooLarge, .inflatedTooLarge, .exceedsMemory: return 413
         case .unsupportedContentType, .unsupportedEncoding: return 415
         case .wrongHTTPMethod: return 405
-        case .unknownMethod: return 404
+        case .unknownMethod, .noPipeline: return 404
         case .malformed, .badFraming, .corruptEncoding: return 400
         case .badHeaders: return httpStatus == 200 ? 400 : httpStatus
         default: break

@@ -50,8 +50,8 @@ extension ServerConnection {
     }
 
     private func read(_ headers: HTTP2Headers) throws(RequestRefusal) -> Call {
-        if let http, !headers.isGRPC { return .http(try HTTPCall(headers, http, passThrough: passThrough)) }
-        return .grpc(try GRPCCall(headers, passThrough: passThrough, isForPeers: isForPeers))
+        if let http, !headers.isGRPC { return .http(try HTTPCall(headers, http, signals: signals)) }
+        return .grpc(try GRPCCall(headers, signals: signals, isForPeers: isForPeers))
     }
 
     /// Refuses an export while its body has not come, if there is no room for it.

@@ -51,7 +51,7 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
     let limits: ServerLimits
     /// Nil: this listener takes gRPC alone.
     let http: HTTPListenerSettings?
-    let passThrough: SignalSet
+    let signals: SignalSet
     /// Peers of the cluster come here.
     let isForPeers: Bool
     let endsAt: Int64
@@ -89,7 +89,7 @@ package final class ServerConnection: ChannelInboundHandler, ServedConnection {
         limits = server.plan.limits[receiver]
         flood = FrameFlood(limits.idleFrames, now: now)
         http = server.plan.listener(receiver).http
-        passThrough = server.plan.listener(receiver).passThrough
+        signals = server.plan.listener(receiver).signals
         isForPeers = server.plan.listener(receiver).isForPeers
         // Connections that were made together must not end together.
         let age = limits.maximumConnectionAge

@@ -19,8 +19,10 @@ package struct DestinationRoute: Sendable {
     var isFull: Bool { fullness.isFull }
 
     /// Hands a request over; the spans count as taken by the destination when it has them.
-    func deliver(_ request: ExportRequest, from worker: Worker) {
-        if homeLoop === worker.eventLoop {
+    ///
+    /// - Parameter loop: on which this is called.
+    func deliver(_ request: ExportRequest, from loop: any EventLoop) {
+        if homeLoop === loop {
             home.value.take(request)
         } else {
             let home = home

@@ -10,7 +10,10 @@ package struct NodePlan: Sendable {
     package var shard: ShardSettings
     /// The policies that the node starts with.
     package var policies: PolicyInForce
-    package var batch: BatchSettings
+    /// The traces pipelines, in the order of the configuration.
+    package var pipelines: [TracePipelinePlan]
+    /// The pipelines of metrics and logs.
+    package var signalPipelines: [SignalPipelinePlan] = []
     /// By receiver.
     package var limits: [ServerLimits]
     /// By receiver; those left out speak gRPC alone.
@@ -30,6 +33,7 @@ package struct NodePlan: Sendable {
     /// How long decisions are held back while every destination's queue is full, nanoseconds.
     package var decisionHoldTimeout: Int64 = 5_000_000_000
 
+    /// A node with one pipeline, which samples and leads from all listeners to all destinations; `pipelines` may be set later.
     package init(
         workerCount: Int, hashKeys: HashKeys, shard: ShardSettings, policies: PolicySet, batch: BatchSettings,
         limits: [ServerLimits], metrics: NodeMetrics, memory: MemoryBudget, destinationNames: [String],
@@ -41,7 +45,11 @@ package struct NodePlan: Sendable {
         self.policies = PolicyInForce(
             version: PolicyVersion(number: policies.version, policies: policies),
             book: PolicyBook(names: policies.policies.map(\.name), metrics: metrics), tuning: shard.tuning)
-        self.batch = batch
+        pipelines = metrics.batches.prefix(1).map { batchMetrics in
+            TracePipelinePlan(
+                name: "traces", listeners: Set(limits.indices), isSampled: true, batch: batch, batchMetrics: batchMetrics,
+                destinations: Array(destinationNames.indices))
+        }
         self.limits = limits
         self.metrics = metrics
         self.memory = memory
@@ -54,6 +62,13 @@ package struct NodePlan: Sendable {
     func limiter(_ receiver: Int) -> ConnectionLimiter {
         listener(receiver).isForPeers ? security.peerLimiter : security.limiter
     }
+
+    /// The traces pipelines as the ledger sees them.
+    package var ledgerPipelines: [Ledger.Pipeline] {
+        pipelines.map { Ledger.Pipeline(isSampled: $0.isSampled, destinations: $0.destinations) }
+    }
+    /// Most bytes that one export request can have.
+    package var maximumRequestBytes: Int { pipelines.map(\.batch.maximumRequestBytes).max() ?? BatchSettings().maximumRequestBytes }
 
     /// What a receiver speaks.
     func listener(_ receiver: Int) -> ListenerSettings {

@@ -15,15 +15,19 @@ package final class ReceivedRequest: Sendable {
     /// The same request as the version's shadow set sees it.
     package let shadow: RequestIndex?
     private let memory: MemoryBudget
+    private let reservedBytes: Int
 
-    /// - Parameter memory: where the request counts while it waits: its body, which no look at the heap may have seen yet, and
-    ///   once more what its spans will take in the segments of their owners.
+    /// - Parameters:
+    ///   - cost: what its spans will take in the shards of their owners, bytes; set aside already if `isReserved`.
+    ///   - memory: where the request counts until its last owner is done: its cost, and its body, which no look at the heap may have
+    ///     seen yet.
     package init(
         body: [UInt8], payloadStart: Int, index: RequestIndex, version: PolicyVersion, shadow: RequestIndex? = nil,
-        memory: MemoryBudget
+        cost: Int, isReserved: Bool = false, memory: MemoryBudget
     ) {
         self.memory = memory
-        memory.reserve(2 * body.count)
+        reservedBytes = body.count + cost
+        memory.reserve(isReserved ? body.count : reservedBytes)
         memory.allocated(body.count)
         self.body = body
         self.payloadStart = payloadStart
@@ -34,6 +38,6 @@ package final class ReceivedRequest: Sendable {
 
     deinit {
         memory.allocated(-body.count)
-        memory.release(2 * body.count)
+        memory.release(reservedBytes)
     }
 }

@@ -17,8 +17,16 @@ extension Worker {
 
     /// Takes spans in that this node has accepted before. Their owners are the workers of this node, whatever the ring says; they
     /// are not asked for room, since they have been answered for.
-    func takeIn(_ payload: [UInt8]) {
-        let request = received(payload)
+    ///
+    /// - Parameter spans: how many there are. Those that can't be taken are counted as lost, with a reason.
+    func takeIn(_ payload: [UInt8], spans: Int) {
+        let request: ReceivedRequest
+        do throws(WalkError) {
+            request = try received(payload)
+        } catch {
+            return ledger.lose(spans, .malformed)
+        }
+        ledger.lose(max(0, spans - request.index.records.count), .tooLarge)
         guard let lane, lane.lanes.count > 1 else {
             takeOver(request)
             return

@@ -99,7 +99,7 @@ extension Worker {
     /// While no destination can take anything, traces stay undecided for a while rather than be lost: memory is then what
     /// pushes back, on clients.
     private func isHeldBack(_ now: Int64) -> Bool {
-        guard !routes.isEmpty, routes.allSatisfy({ $0.isFull }) else {
+        guard sampledOutbox?.isBlocked == true else {
             heldSince = nil
             return false
         }
@@ -122,12 +122,16 @@ extension Worker {
     // MARK: keep
 
     private func keep(_ trace: DecidedTrace) {
-        beginTrace(spans: trace.spanCount, bytes: trace.spanBytes + 512 * min(trace.spanCount, 64))
+        guard let outbox = sampledOutbox else { return }
+        let now = now
+        outbox.beginTrace(spans: trace.spanCount, bytes: trace.spanBytes + 512 * min(trace.spanCount, 64), now: now)
         let note = note(policy: trace.policyNumber, compositePolicy: trace.compositePolicy)
         for position in 0..<trace.spanCount {
-            shard.withSpan(position) { group, resource, scope, span in add(group, resource, scope, span, note) }
+            shard.withSpan(position) { group, resource, scope, span in
+                outbox.add(group, resource, scope, span, note, now: now)
+            }
         }
-        assembler.endTrace(now: now)
+        outbox.endTrace(now: now)
     }
 
     /// Spans of a large trace that are added to the batch in one go: about 0.2 ms.
@@ -138,12 +142,16 @@ extension Worker {
         guard let part = shard.nextLargePart(limit: Self.largePart), part.spanCount > 0 else { return }
         if part.decided.isRecorded { record(part) }
         guard part.decided.decision.verdict == .sampled else { return }
-        beginTrace(spans: part.spanCount, bytes: part.spanBytes + 512 * min(part.spanCount, 64))
+        guard let outbox = sampledOutbox else { return }
+        let now = now
+        outbox.beginTrace(spans: part.spanCount, bytes: part.spanBytes + 512 * min(part.spanCount, 64), now: now)
         let note = note(policy: part.decided.policyNumber, compositePolicy: part.decided.compositePolicy)
         for position in 0..<part.spanCount {
-            shard.withSpan(position) { group, resource, scope, span in add(group, resource, scope, span, note) }
+            shard.withSpan(position) { group, resource, scope, span in
+                outbox.add(group, resource, scope, span, note, now: now)
+            }
         }
-        assembler.endTrace(now: now)
+        outbox.endTrace(now: now)
     }
 
     /// What kept spans say about the decision; nil without `record_policy`.
@@ -160,68 +168,20 @@ extension Worker {
 
     func noteSampled(_ spans: Int) {
         ledger.sampled += spans
-        for destination in ledger.destinations.indices { ledger.destinations[destination].offered += spans }
+        if let outbox = sampledOutbox { noteOffered(spans, by: outbox) }
     }
 
-    func beginTrace(spans: Int, bytes: Int) {
-        if assembler.beginTrace(spans: spans, bytes: bytes, now: now) { return }
-        flush(.size)
-        precondition(assembler.beginTrace(spans: spans, bytes: bytes, now: now), "an empty batch takes any trace")
-    }
-
-    /// Adds one span to the batch; what is no UTF-8 is repaired, since one bad text makes backends refuse a whole batch.
-    func add(
-        _ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ span: Span<UInt8>, _ note: ScopeNote?
-    ) {
-        if SpanSanitizer.isValid(span) && isValidGroup(group, resource, scope) {
-            place(group, resource, scope, span, note)
-        } else {
-            cells.add(plan.metrics.sampling.repairedSpans)
-            place(
-                group, SpanSanitizer.repaired(resource, as: .resourceHeader).span,
-                SpanSanitizer.repaired(scope, as: .scopeHeader).span, SpanSanitizer.repaired(span).span, note)
-        }
-    }
-
-    private func place(
-        _ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>, _ span: Span<UInt8>, _ note: ScopeNote?
-    ) {
-        if let note {
-            let noted = scopeNotes.header(scope, group: group, note)
-            return place(noted.group, resource, noted.header.span, span, nil)
-        }
-        while assembler.add(groupHash: group, resource: resource, scope: scope, span: span) == .flushFirst {
-            flush(.size)
-        }
-    }
-
-    private func isValidGroup(_ group: UInt64, _ resource: Span<UInt8>, _ scope: Span<UInt8>) -> Bool {
-        if validGroups.contains(group) { return true }
-        guard SpanSanitizer.isValid(resource, as: .resourceHeader),
-            SpanSanitizer.isValid(scope, as: .scopeHeader)
-        else { return false }
-        if validGroups.count >= 4096 { validGroups.removeAll(keepingCapacity: true) }
-        validGroups.insert(group)
-        return true
+    /// Spans are on their way to every destination of a pipeline.
+    func noteOffered(_ spans: Int, by outbox: Outbox) {
+        for destination in plan.pipelines[outbox.number].destinations { ledger.destinations[destination].offered += spans }
     }
 
     // MARK: flush
 
-    private enum FlushTrigger { case size, time }
-
-    /// Sends the batch off when its time has come (`force`: whatever there is).
+    /// Sends off the batches whose time has come (`force`: whatever there is).
     package func flushIfDue(force: Bool = false) {
-        guard let deadline = assembler.deadline else { return }
-        if force || assembler.isFull || deadline <= now { flush(assembler.isFull ? .size : .time) }
-    }
-
-    private func flush(_ trigger: FlushTrigger) {
-        guard let batch = assembler.flush() else { return }
-        let metrics = plan.metrics.batch
-        cells.observe(metrics.sendSize, batch.spans)
-        cells.add(trigger == .size ? metrics.sizeTriggers : metrics.timeoutTriggers)
-        nextSequence += 1
-        let request = ExportRequest(batch, sequence: nextSequence, createdAt: now)
-        for route in routes { route.deliver(request, from: self) }
+        let now = now
+        for outbox in outboxes { outbox.flushIfDue(now: now, force: force) }
+        for outbox in signalOutboxes { outbox.flushIfDue(now: now, force: force) }
     }
 }

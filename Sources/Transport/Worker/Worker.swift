@@ -1,5 +1,4 @@
 internal import Cluster
-internal import Cluster
 internal import Delivery
 package import NIOCore
 internal import NativeCore
@@ -24,20 +23,23 @@ package final class Worker {
     /// The policies in force, as far as this worker knows.
     var policies: PolicyInForce
     var shard: Shard
-    var assembler: BatchAssembler
     private var walker: RequestWalker
     private var index = RequestIndex()
     var inflater = Inflater()
-    var routes: [DestinationRoute] = []
+    /// The ways out of the traces pipelines, in the order of `NodePlan.pipelines`.
+    let outboxes: [Outbox]
+    /// That of the pipeline that samples; nil: no pipeline does.
+    let sampledOutbox: Outbox?
+    /// By listener: the ways out of the pipelines that take its spans and do not sample.
+    let directOutboxes: [[Outbox]]
+    /// By listener: whether its spans wait for their traces' decisions.
+    let isSampled: [Bool]
     /// This worker's part in the cluster; nil: the node is alone.
     package var lane: ClusterLane?
-    /// Ways to the exporters of signals that are passed on.
-    var passThroughRoutes: [OTLPSignal: [DestinationRoute]] = [:]
+    /// The ways out of the pipelines of metrics and logs.
+    let signalOutboxes: [SignalOutbox]
     private var spansForWorker: [Int]
-    var nextSequence: UInt64 = 0
     private var reportedBytes = 0
-    var validGroups: Set<UInt64> = []
-    var scopeNotes = ScopeNotes()
     /// Decided traces that are being carried out.
     var run: [DecidedTrace] = []
     /// The sample of traces that somebody is collecting.
@@ -60,11 +62,23 @@ package final class Worker {
         self.plan = plan
         self.mailboxes = mailboxes
         cells = MetricCells(plan.policies.book.layout)
-        ledger = LedgerCells(destinationCount: plan.destinationNames.count)
+        ledger = LedgerCells(destinationCount: plan.destinationNames.count, pipelineCount: plan.pipelines.count)
         policies = plan.policies
         shard = Shard(settings: plan.shard, version: plan.policies.version, keys: plan.hashKeys, now: now)
         shard.clock = { SystemClocks.monotonicNanoseconds() }
-        assembler = BatchAssembler(settings: plan.batch, hashSeed: plan.hashKeys.first)
+        let outboxes = plan.pipelines.indices.map { [cells] in Outbox(number: $0, of: plan, cells: cells, eventLoop: eventLoop) }
+        self.outboxes = outboxes
+        signalOutboxes = plan.signalPipelines.map { SignalOutbox($0, keys: plan.hashKeys, eventLoop: eventLoop) }
+        sampledOutbox = outboxes.first { plan.pipelines[$0.number].isSampled }
+        directOutboxes = plan.limits.indices.map { listener in
+            outboxes.filter {
+                let pipeline = plan.pipelines[$0.number]
+                return !pipeline.isSampled && pipeline.listeners.contains(listener)
+            }
+        }
+        isSampled = plan.limits.indices.map { listener in
+            plan.pipelines.contains { $0.isSampled && $0.listeners.contains(listener) }
+        }
         walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.version.interest)
         spansForWorker = Array(repeating: 0, count: plan.workerCount)
     }
@@ -75,13 +89,20 @@ package final class Worker {
     ///   - routes: to the destinations, in the order of the ledger's cells.
     ///   - wakers: by worker number: makes that worker look into its mailbox.
     package func connect(_ routes: [DestinationRoute], wakers: [() -> Void]) {
-        self.routes = routes
+        for outbox in outboxes { outbox.connect(routes) }
         self.wakers = wakers
     }
 
     package var now: Int64 { Int64(truncatingIfNeeded: NIODeadline.now().uptimeNanoseconds) }
 
     // MARK: accept
+
+    /// Memory of the index that is kept from one request to the next: that of 16,384 spans.
+    private static let maximumKeptIndexBytes = 1 << 20
+    private static let keptRecords = maximumKeptIndexBytes / MemoryLayout<SpanRecord>.stride
+
+    /// Bytes of memory that are kept for the next request.
+    var keptIndexBytes: Int { index.capacityBytes }
 
     /// Takes a whole request message, or says why not. After a return without error the spans are held by the workers that
     /// will decide on them.
@@ -105,7 +126,9 @@ package final class Worker {
     func take(
         _ body: consuming [UInt8], _ payloadStart: Int, _ form: BodyForm, _ receiver: Int, from headers: ForwardHeaders?
     ) throws(RequestRefusal) -> Acceptance {
-        guard plan.memory.admits(bytes: body.count) else {
+        defer { index.discardCapacity(above: Self.maximumKeptIndexBytes) }
+        // The body itself has been charged while it came.
+        guard plan.memory.admits(bytes: 0) else {
             if form == BodyForm() { countRefused(body.span.extracting(payloadStart...), .memory, receiver) }
             throw refuseForMemory(receiver)
         }
@@ -118,11 +141,21 @@ package final class Worker {
         }
         // What a peer forwards it has checked to the bottom.
         walker.checksNested = headers == nil
+        let indexBytes = try reserveIndex(body.span.extracting(payloadStart...), receiver, from: headers)
+        defer { plan.memory.release(indexBytes) }
         do {
             try walker.walk(body.span.extracting(payloadStart...), into: &index)
         } catch {
             throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
+        if headers == nil && !isSampled[receiver] {
+            try passTraces(body.span.extracting(payloadStart...), index, receiver)
+            if index.rejected.total > 0 { countRejected(index.rejected) }
+            countTaken(index.records.count, hop: 0, receiver: receiver)
+            return Acceptance(rejected: index.rejected)
+        }
+        // For pipelines without sampling, which get all spans, whoever owns their traces.
+        let whole = headers == nil && !directOutboxes[receiver].isEmpty ? (body: body, index: index) : nil
         Shard.leaveOutOversized(&index)
         let spans = index.records.count
         let hop = headers?.hop ?? 0
@@ -131,6 +164,8 @@ package final class Worker {
         let shadow = policies.version.evaluatePredicates(
             &index, body: body.span.extracting(payloadStart...), unixNanoseconds: clock)
         if plan.refusesExcessTraces { try refuseIfFull(receiver) }
+        let cost = shard.cost(of: index, shards: plan.workerCount).bytes
+        try reserve(cost, beside: body.count, spans: index.records.count, receiver, from: headers)
         let rejected = index.rejected
         let isForeign = hop > 1 && lane?.hasForeign(index.records) == true
         if plan.workerCount == 1 {
@@ -138,9 +173,12 @@ package final class Worker {
             let result = ingest(message, index, policies.version, shadow)
             ledger.accepted += index.records.count
             settle(result, message, index)
+            reportMemory()
+            plan.memory.release(cost)
         } else {
-            try distribute(body, payloadStart, receiver, shadow)
+            try distribute(body, payloadStart, receiver, shadow, cost)
         }
+        if let whole { emit(whole.body.span.extracting(payloadStart...), whole.index, receiver) }
         if isForeign { lane?.shared.noteForeignTraces() }
         if rejected.total > 0 { countRejected(rejected) }
         reportMemory()
@@ -154,6 +192,42 @@ package final class Worker {
         case .settled(let delay?): throw lane.refusal(after: delay)
         case .pending(let token): return Acceptance(rejected: rejected, pending: token)
         }
+    }
+
+    // MARK: cost
+
+    /// Bodies up to this length are walked without asking what they hold: their index takes little.
+    private static let smallBody = 64 << 10
+
+    /// Sets aside what the index of a large body will take, or says why the request is refused. A body of ids alone has an index of
+    /// more than twice its size.
+    ///
+    /// - Returns: the bytes, to be released when the walk's results are used no longer.
+    private func reserveIndex(
+        _ message: Span<UInt8>, _ receiver: Int, from headers: ForwardHeaders?
+    ) throws(RequestRefusal) -> Int {
+        guard message.count > Self.smallBody, let found = try? walker.measure(message) else { return 0 }
+        // Arrays that grow are copied: for a moment there are both.
+        let bytes =
+            3 * (found.spans * MemoryLayout<SpanRecord>.stride + found.groups * MemoryLayout<GroupRecord>.stride + found.groupBytes)
+        try reserve(bytes, beside: message.count, spans: found.spans, receiver, from: headers)
+        return bytes
+    }
+
+    /// Sets memory aside that a request needs beside its body, or says why the request is refused: for now, or for good if an idle node
+    /// could not hold it. A peer is always told to come again: it answers for the spans.
+    private func reserve(
+        _ bytes: Int, beside body: Int, spans: Int, _ receiver: Int, from headers: ForwardHeaders?
+    ) throws(RequestRefusal) {
+        if plan.memory.tryReserve(bytes) { return }
+        if headers == nil && !plan.memory.canEverHold(body + bytes) {
+            noteRefused(spans, .exceedsMemory, receiver)
+            throw RequestRefusal(
+                .exceedsMemory, .resourceExhausted,
+                "a message of \(spans) spans that needs \(body + bytes) bytes of memory is larger than what this node has for it (\(plan.memory.greatestHoldingBytes) bytes when idle)")
+        }
+        noteRefused(spans, .memory, receiver)
+        throw refuseForMemory(receiver)
     }
 
     /// Counts the spans of a request that is answered with OK.
@@ -171,8 +245,8 @@ package final class Worker {
     /// Counts the spans of a request that is refused unread; quicker than taking them.
     private func countRefused(_ message: Span<UInt8>, _ reason: RefusalReason, _ receiver: Int) {
         walker.checksNested = false
-        guard (try? walker.walk(message, into: &index)) != nil else { return }
-        noteRefused(index.records.count, reason, receiver)
+        guard let found = try? walker.measure(message) else { return }
+        noteRefused(found.spans, reason, receiver)
     }
 
     func noteRefused(_ spans: Int, _ reason: RefusalReason, _ receiver: Int) {
@@ -203,15 +277,18 @@ package final class Worker {
     private static let mailboxRetryAfter: Int64 = 200_000_000
 
     /// Law 2: room in every target first, then commit to all.
+    ///
+    /// - Parameter cost: what has been set aside for the spans, bytes; released when the last owner has them.
     private func distribute(
-        _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, _ shadow: RequestIndex?
+        _ body: consuming [UInt8], _ payloadStart: Int, _ receiver: Int, _ shadow: RequestIndex?, _ cost: Int
     ) throws(RequestRefusal) {
-        if index.records.isEmpty { return }
+        if index.records.isEmpty { return plan.memory.release(cost) }
         let workers = UInt64(plan.workerCount)
         for worker in spansForWorker.indices { spansForWorker[worker] = 0 }
         for record in index.records { spansForWorker[Int(Shard.number(of: record.hash, among: workers))] += 1 }
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             if !mailboxes[worker].hasRoom(from: number) {
+                plan.memory.release(cost)
                 noteRefused(index.records.count, .mailboxFull, receiver)
                 throw RequestRefusal(
                     .mailboxFull, .unavailable, "a part of the node is overloaded", retryAfter: Self.mailboxRetryAfter)
@@ -219,9 +296,9 @@ package final class Worker {
         }
         let request = ReceivedRequest(
             body: body, payloadStart: payloadStart, index: index, version: policies.version,
-            shadow: shadow, memory: plan.memory)
+            shadow: shadow, cost: cost, isReserved: true, memory: plan.memory)
         index = RequestIndex()
-        index.records.reserveCapacity(request.index.records.count)
+        index.records.reserveCapacity(min(request.index.records.count, Self.keptRecords))
         for worker in spansForWorker.indices where worker != number && spansForWorker[worker] > 0 {
             ledger.handedToOtherWorkers += spansForWorker[worker]
             if mailboxes[worker].push(request, from: number) { wakers[worker]() }
@@ -232,15 +309,17 @@ package final class Worker {
 
     // MARK: ingest
 
-    /// Makes a request of spans that this node has accepted, or that a peer hands over, for all workers.
-    func received(_ payload: [UInt8]) -> ReceivedRequest {
+    /// Makes a request of spans that this node has accepted, or that a peer hands over, for all workers. Spans that no segment
+    /// can hold are left out: `index.rejected` says how many.
+    func received(_ payload: [UInt8]) throws(WalkError) -> ReceivedRequest {
         walker.checksNested = false
-        if (try? walker.walk(payload.span, into: &index)) == nil { index = RequestIndex() }
+        try walker.walk(payload.span, into: &index)
+        Shard.leaveOutOversized(&index)
         let shadow = policies.version.evaluatePredicates(
             &index, body: payload.span, unixNanoseconds: SystemClocks.unixNanoseconds())
         let request = ReceivedRequest(
             body: payload, payloadStart: 0, index: index, version: policies.version,
-            shadow: shadow, memory: plan.memory)
+            shadow: shadow, cost: shard.cost(of: index, shards: plan.workerCount).bytes, memory: plan.memory)
         index = RequestIndex()
         return request
     }
@@ -304,15 +383,17 @@ package final class Worker {
         cells.add(metrics.lateSpans.sampled, result.lateSampled.count)
         cells.add(metrics.earlyReleasesSampled, result.lateSampled.count)
         noteSampled(result.lateSampled.count)
+        guard let outbox = sampledOutbox else { return }
+        let now = now
         let groupBytes = index.groupBytes.span
         for (number, position) in result.lateSampled.enumerated() {
             let record = index.records[Int(position)]
             let group = index.groups[Int(record.group)]
-            beginTrace(spans: 1, bytes: Int(record.length + group.resourceLength + group.scopeLength))
-            add(
+            outbox.beginTrace(spans: 1, bytes: Int(record.length + group.resourceLength + group.scopeLength), now: now)
+            outbox.add(
                 group.groupHash, groupBytes.extracting(group.resourceRange), groupBytes.extracting(group.scopeRange),
-                body.extracting(record.range), lateNote(result.latePolicies[number]))
-            assembler.endTrace(now: now)
+                body.extracting(record.range), lateNote(result.latePolicies[number]), now: now)
+            outbox.endTrace(now: now)
         }
     }
 
@@ -344,7 +425,7 @@ package final class Worker {
     }
 
     /// Whether any trace or batch waits for its time.
-    package var isWaiting: Bool { shard.traceCount > 0 || !assembler.isEmpty || recording != nil }
+    package var isWaiting: Bool { shard.traceCount > 0 || outboxes.contains { !$0.isEmpty } || signalOutboxes.contains { !$0.isEmpty } || recording != nil }
 
     func reportMemory() {
         let bytes = shard.heldBytes + shard.standingBytes
@@ -354,7 +435,7 @@ package final class Worker {
         }
     }
 
-    private func countRejected(_ rejected: SpanRejectionCounts) {
+    func countRejected(_ rejected: SpanRejectionCounts) {
         for reason in SpanRejection.allCases where rejected[reason] > 0 {
             cells.add(plan.metrics.ingress.rejectedSpans[reason.metric], rejected[reason])
         }

@@ -90,7 +90,7 @@ struct RunCommand: AsyncParsableCommand {
     private static func runTests(of config: GatewayConfig, _ logger: Logger) {
         let problems = ConfigProblems()
         var tests = 0
-        for document in config.pipeline.tailSampling.policyDocuments { tests += PolicyTests.check(document, problems: problems) }
+        for document in config.tailSampling?.policyDocuments ?? [] { tests += PolicyTests.check(document, problems: problems) }
         for problem in problems.errors {
             logger.error(
                 "the policies in force fail a test of their own file",

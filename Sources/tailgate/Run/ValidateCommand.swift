@@ -17,14 +17,14 @@ struct ValidateCommand: ParsableCommand {
 
     func run() throws {
         let checked = try ConfigurationFiles.load(config)
-        let pipeline = checked.pipeline
         let problems = ConfigProblems()
         var tests = 0
-        for document in pipeline.tailSampling.policyDocuments { tests += PolicyTests.check(document, problems: problems) }
+        for document in checked.tailSampling?.policyDocuments ?? [] { tests += PolicyTests.check(document, problems: problems) }
         if !problems.all.isEmpty { StandardError.print(ProblemReport.text(problems)) }
         if problems.hasErrors { throw ExitCodes.configuration }
         let passed = tests > 0 ? ", \(tests) test(s) passed" : ""
+        let policies = checked.tailSampling.map { "\($0.policies.count) policies" } ?? "no sampling"
         print(
-            "\(config): valid; \(pipeline.receivers.count) receiver(s), \(pipeline.tailSampling.policies.count) policies\(passed), \(pipeline.exporters.count) exporter(s)")
+            "\(config): valid; \(checked.receivers.count) receiver(s), \(policies)\(passed), \(checked.exporters.count) exporter(s)")
     }
 }

@@ -270,11 +270,11 @@ class Gateway:
 def check_ledger(ledger):
     """The books balance, at any instant."""
     assert ledger["difference"] == 0, ledger
-    decided = ledger["not_sampled"] + ledger["dropped"] + ledger["sampled"]
+    decided = ledger["not_sampled"] + ledger["dropped"] + ledger["sampled"] + ledger["passed_through"]
     elsewhere = ledger["forwarded"] + ledger["handed_off"] + ledger["held"] + ledger["lost"]
     assert ledger["accepted"] == ledger["buffered"] + decided + elsewhere, ledger
     assert ledger["lost"] == sum(ledger["lost_by_reason"].values()), ledger
     for name, destination in ledger["destinations"].items():
         ended = destination["queued"] + destination["sent"] + destination["lost"]
-        assert ledger["sampled"] == ended, f"{name}: {ledger}"
+        assert destination["offered"] == ended, f"{name}: {ledger}"
         assert destination["lost"] == sum(destination["lost_by_reason"].values()), f"{name}: {ledger}"

@@ -369,7 +369,7 @@ import Testing
         ),
         Case(
             "service: {pipelines: }\nexporter: {}\nconnectors: {a: }",
-            "t.yaml:1:22: service.pipelines: there is no traces pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`",
+            "t.yaml:1:22: service.pipelines: there is no pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`",
             "t.yaml:2:1: exporter: unknown key `exporter`; did you mean `exporters`? known keys: receivers, processors, exporters, extensions, service",
             "t.yaml:3:1: connectors: `connectors` is not in Tailgate yet: there is one pipeline, so nothing to connect; leave the key out"
         ),
@@ -377,7 +377,6 @@ import Testing
             minimal(pipeline: "receivers: [], exporters: [debug]"),
             "t.yaml:1:13: receivers.otlp: warning: `otlp` is defined but not in use; name it in `service.pipelines.traces` or leave it out",
             "t.yaml:2:14: processors.tail_sampling: warning: `tail_sampling` is defined but not in use; name it in `service.pipelines.traces` or leave it out",
-            "t.yaml:6:23: service.pipelines.traces.processors: the pipeline has no `tail_sampling` processor, and sampling is what Tailgate is for; to keep every trace, give it one policy of the type `always_sample`",
             "t.yaml:6:35: service.pipelines.traces.receivers: the pipeline has no receivers; name at least one"),
         Case(
             minimal(
@@ -458,12 +457,18 @@ import Testing
             "t.yaml:6:24: service.pipelines.metrics.exporters: the pipeline has no exporters; name at least one",
             "t.yaml:6:28: service.pipelines.trace: unknown pipeline `trace`; write `traces`, `metrics` or `logs`, or one of these with a /name",
             "t.yaml:6:49: service.pipelines.traces/2.receivers: the pipeline has no receivers; name at least one",
-            "t.yaml:6:49: service.pipelines.traces/2.processors: the pipeline has no `tail_sampling` processor, and sampling is what Tailgate is for; to keep every trace, give it one policy of the type `always_sample`",
-            "t.yaml:6:49: service.pipelines.traces/2.exporters: the pipeline has no exporters; name at least one",
-            "t.yaml:6:53: service.pipelines.traces: several traces pipelines are not in Tailgate yet; keep one"),
+            "t.yaml:6:49: service.pipelines.traces/2.exporters: the pipeline has no exporters; name at least one"),
+        Case(
+            minimal().replacing("pipelines: {", with: "pipelines: {traces/2: {receivers: [otlp], processors: [tail_sampling], exporters: [debug]}, "),
+            "t.yaml:6:95: service.pipelines.traces: several pipelines with `tail_sampling` are not in Tailgate yet; keep it in one"),
+        Case(
+            minimal().replacing(
+                "pipelines: {",
+                with: "pipelines: {metrics: {receivers: [otlp], processors: [tail_sampling], exporters: [debug]}, "),
+            "t.yaml:6:56: service.pipelines.metrics.processors: `tail_sampling` takes traces, not metrics",
+            "t.yaml:6:84: service.pipelines.metrics.exporters: `debug` can't take metrics; an `otlp` exporter can"),
         Case(
             minimal().replacing("{traces: {", with: "{profiles: {"),
-            "t.yaml:6:14: service.pipelines: there is no traces pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`",
             "t.yaml:6:15: service.pipelines.profiles: profiles are not in Tailgate yet; leave this pipeline to a Collector"),
     ]
 

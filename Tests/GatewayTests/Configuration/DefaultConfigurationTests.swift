@@ -24,29 +24,29 @@ import Testing
         try FileManager.default.createSymbolicLink(at: link, withDestinationURL: target)
         let (config, problems) = ConfigurationLoader.load(path: link.path)
         #expect(problems.all == [])
-        #expect(config?.pipeline.tailSampling.policies.count == 3)
-        #expect(config?.pipeline.tailSampling.policies.first?.position.file == folder.path + "/policies.yaml")
+        #expect(config?.tailSampling?.policies.count == 3)
+        #expect(config?.tailSampling?.policies.first?.position.file == folder.path + "/policies.yaml")
     }
 
     @Test func theDefaultLoadsWithoutAWord() throws {
         let (config, problems) = load(DefaultConfiguration.text)
         #expect(problems.all == [])
         let node = try #require(config)
-        #expect(node.pipeline.receivers.map(\.grpc?.endpoint.description) == ["localhost:4317"])
-        #expect(node.pipeline.receivers.map(\.http?.endpoint.description) == ["localhost:4318"])
-        #expect(node.pipeline.tailSampling.decisionWait == 10_000_000_000)
+        #expect(node.receivers.map(\.grpc?.endpoint.description) == ["localhost:4317"])
+        #expect(node.receivers.map(\.http?.endpoint.description) == ["localhost:4318"])
+        #expect(node.tailSampling?.decisionWait == 10_000_000_000)
         var file = FileExporterConfig()
         file.path = "./traces.jsonl"
         file.append = true
-        #expect(node.pipeline.exporters.map(\.kind) == [.file(file)])
-        #expect(node.pipeline.memoryLimiter?.limit == .percentage(75))
+        #expect(node.exporters.map(\.kind) == [.file(file)])
+        #expect(node.pipelines[0].memoryLimiter?.limit == .percentage(75))
         #expect(node.healthCheck?.endpoint.port == 13_133)
         #expect(node.telemetry == TelemetryConfig())
     }
 
     @Test func itsPoliciesAreThoseOfTheFile() throws {
         let file = tree(DefaultConfiguration.policyFile).node?["policies"]
-        let policies = try #require(load(DefaultConfiguration.text).config).pipeline.tailSampling.policies
+        let policies = try #require(load(DefaultConfiguration.text).config?.tailSampling).policies
         #expect(policies.compactMap { $0["name"]?.text } == ["errors", "slow", "rest"])
         #expect(ConfigNode(.list(policies), at: ConfigNode.literalPosition).sameContent(as: try #require(file)))
     }

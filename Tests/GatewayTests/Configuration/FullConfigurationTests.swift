@@ -151,11 +151,11 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
             """
         let file = "policies: [{name: all, type: always_sample}]\nsettings: {decision_wait: 7s}\n"
         let loaded = load(text, files: ["p.yaml": file])
-        #expect(loaded.config?.pipeline.tailSampling.decisionWait == seconds * 1_000_000_000, "\(loaded.problems.all)")
+        #expect(loaded.config?.tailSampling?.decisionWait == seconds * 1_000_000_000, "\(loaded.problems.all)")
     }
 
     func otlp(_ index: Int) throws -> OTLPExporterConfig {
-        guard case .otlp(let exporter) = config.pipeline.exporters[index].kind else { throw Missing() }
+        guard case .otlp(let exporter) = config.exporters[index].kind else { throw Missing() }
         return exporter
     }
 
@@ -173,8 +173,8 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
     }
 
     @Test func receivers() {
-        #expect(config.pipeline.id == ComponentID(type: "traces", name: "main"))
-        #expect(config.pipeline.receivers.map(\.id.description) == ["otlp", "otlp/internal"])
+        #expect(config.pipelines[0].id == ComponentID(type: "traces", name: "main"))
+        #expect(config.receivers.map(\.id.description) == ["otlp", "otlp/internal"])
         var server = GRPCServerConfig()
         server.endpoint = .address(NetworkAddress(host: "0.0.0.0", port: 4317))
         server.maxReceiveMessageBytes = 32 << 20
@@ -186,19 +186,19 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         server.keepalive.timeout = 5_000_000_000
         server.keepalive.minimumPingInterval = 10_000_000_000
         server.keepalive.permitWithoutStream = true
-        #expect(config.pipeline.receivers[0].grpc == server)
-        #expect(config.pipeline.receivers[1].grpc == GRPCServerConfig())
+        #expect(config.receivers[0].grpc == server)
+        #expect(config.receivers[1].grpc == GRPCServerConfig())
         #expect(GRPCServerConfig().maxReceiveMessageBytes == 67_108_864)
     }
 
-    @Test func processors() {
-        let limiter = config.pipeline.memoryLimiter
+    @Test func processors() throws {
+        let limiter = config.pipelines[0].memoryLimiter
         #expect(limiter?.checkInterval == 1_000_000_000)
         #expect(limiter?.limit == .bytes(4000 << 20))
         #expect(limiter?.spike == .bytes(800 << 20))
         #expect(limiter?.limits(ofTotalBytes: 1).hard == 4000 << 20)
         #expect(limiter?.limits(ofTotalBytes: 1).soft == 3200 << 20)
-        let sampling = config.pipeline.tailSampling
+        let sampling = try #require(config.tailSampling)
         #expect(sampling.id.description == "tail_sampling/shop")
         #expect(sampling.decisionWait == 12_500_000_000)
         #expect(sampling.decisionWaitAfterRootReceived == 2_000_000_000)
@@ -212,14 +212,14 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(sampling.policies.count == 1)
         #expect(sampling.policies.first?.place == "policies/shop.yaml:2:5")
         #expect(sampling.policiesKeyPath == "processors.tail_sampling/shop.policies")
-        #expect(config.pipeline.batch?.timeout == 500_000_000)
-        #expect(config.pipeline.batch?.sendBatchSize == 4096)
-        #expect(config.pipeline.batch?.sendBatchMaxSize == 8192)
+        #expect(config.pipelines[0].batch?.timeout == 500_000_000)
+        #expect(config.pipelines[0].batch?.sendBatchSize == 4096)
+        #expect(config.pipelines[0].batch?.sendBatchMaxSize == 8192)
     }
 
     @Test func exporters() throws {
         #expect(
-            config.pipeline.exporters.map(\.id.description) == [
+            config.exporters.map(\.id.description) == [
                 "otlp/plain", "otlp_grpc", "jaeger", "tempo/eu", "otlp/socket", "file/copy", "debug",
             ])
         let plain = try otlp(0)
@@ -269,9 +269,9 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         #expect(tempo.queue?.queueSize == 1000 && tempo.queue?.maximumBytes == nil)
 
         #expect(try otlp(4).client.endpoint == .unix("/run/otlp.sock"))
-        guard case .file(let file) = config.pipeline.exporters[5].kind else { throw Missing() }
+        guard case .file(let file) = config.exporters[5].kind else { throw Missing() }
         #expect(file.path == "/var/lib/tailgate/traces.jsonl" && file.append && file.flushInterval == 5_000_000_000)
-        guard case .debug(let debug) = config.pipeline.exporters[6].kind else { throw Missing() }
+        guard case .debug(let debug) = config.exporters[6].kind else { throw Missing() }
         #expect(debug.verbosity == .detailed && debug.samplingInitial == 5 && debug.samplingThereafter == 200)
     }
 
@@ -288,9 +288,9 @@ let fullFiles = ["policies/shop.yaml": "policies:\n  - {name: all, type: always_
         let (config, problems) = load(minimal())
         #expect(problems.all == [])
         let node = try #require(config)
-        #expect(node.pipeline.memoryLimiter == nil && node.pipeline.batch == nil && node.healthCheck == nil)
-        #expect(node.pipeline.tailSampling.decisionWait == 30_000_000_000)
-        #expect(node.pipeline.tailSampling.sampledCacheSize == nil)
+        #expect(node.pipelines[0].memoryLimiter == nil && node.pipelines[0].batch == nil && node.healthCheck == nil)
+        #expect(node.tailSampling?.decisionWait == 30_000_000_000)
+        #expect(node.tailSampling?.sampledCacheSize == nil)
         #expect(node.telemetry == TelemetryConfig())
         #expect(node.shutdownTimeout == 30_000_000_000)
     }

@@ -13,7 +13,7 @@ extension FuzzTarget {
         if let config { NodePlanner.check(config, problems) }
         _ = ProblemReport.text(problems)
         guard let config, !problems.hasErrors else { return false }
-        return ![5_000_000_000, 10_000_000_000, 30_000_000_000].contains(config.pipeline.tailSampling.decisionWait)
+        return ![5_000_000_000, 10_000_000_000, 30_000_000_000].contains(config.tailSampling?.decisionWait ?? 10_000_000_000)
     }
 
     /// Any text as a policy file with tests: problems are reported, and what is none compiles and can be tested.

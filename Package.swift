@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "Transport",
             dependencies: [
-                "NativeCore", "OTLP", "Telemetry", "Sampling", "Delivery", "Cluster",
+                "NativeCore", "OTLP", "Telemetry", "Sampling", "Processing", "Delivery", "Cluster",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOTLS", package: "swift-nio"),
@@ -89,7 +89,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "OTTL", "Sampling", "Delivery", "Cluster", "Transport",
+                "NativeCore", "OTLP", "ConfigTree", "Telemetry", "OTTL", "Sampling", "Processing", "Delivery", "Cluster", "Transport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -109,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "tailgate",
             dependencies: [
-                "NativeCore", "OTLP", "ConfigTree", "ReportText", "Telemetry", "Sampling", "Delivery", "Cluster", "Transport",
+                "NativeCore", "OTLP", "ConfigTree", "ReportText", "Telemetry", "Sampling", "Processing", "Delivery", "Cluster", "Transport",
                 "Gateway", "LoadTools", "PolicyTools",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

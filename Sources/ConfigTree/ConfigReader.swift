@@ -14,6 +14,8 @@ package struct ConfigReader {
     package let position: SourcePosition
     /// What is in the map, in the order of the file.
     package let keys: [ConfigEntry]
+    /// The map, or what stands in its place.
+    package let node: ConfigNode
     /// Where this reader reports to.
     package let problems: ConfigProblems
     /// Keys asked for, in order, for the list in `finish()`.
@@ -24,6 +26,7 @@ package struct ConfigReader {
     /// Null counts as an empty map; anything else but a map is a problem, and is then read as an empty map.
     package init(_ node: ConfigNode, keyPath: String, problems: ConfigProblems) {
         self.keyPath = keyPath
+        self.node = node
         self.position = node.position
         self.problems = problems
         switch node.value {

@@ -1,8 +1,10 @@
 package import Logging
 internal import Delivery
+internal import Foundation
 internal import NIOCore
 internal import NIOPosix
 internal import NativeCore
+internal import Processing
 internal import Sampling
 internal import Synchronization
 package import Telemetry
@@ -97,11 +99,16 @@ package final class Gateway: Sendable {
         adminLimits.connections = descriptors.admin
         let security = try NodeSecurity(config, logger: logger)
         let policyMemory = NodePlanner.PolicyMemory()
+        let needs = config.detectionNeeds()
+        let variables = ProcessInfo.processInfo.environment
+        let environment = needs.isEmpty
+            ? DetectionEnvironment(variables: variables) : await HostProbe.look(needs, variables: variables)
         let plan: NodePlan
         let files: [Int: AppendFile]
         do throws(GatewayError) {
             plan = try NodePlanner.plan(
-                config, options: options, process: process, workers: count, security: security, memory: policyMemory)
+                config, options: options, process: process, workers: count, security: security, memory: policyMemory,
+                environment: environment)
             files = try DestinationBuilder.openFiles(config.exporters(of: .traces), logger: logger)
         } catch {
             await security.shutdown()

@@ -3,6 +3,7 @@ internal import Cluster
 internal import Delivery
 internal import NativeCore
 internal import NIOCore
+internal import Processing
 internal import OTLP
 internal import Sampling
 internal import Telemetry
@@ -62,7 +63,7 @@ package enum NodePlanner {
 
     static func plan(
         _ config: GatewayConfig, options: GatewayOptions, process: ProcessStatistics, workers: Int,
-        security: NodeSecurity, memory policyMemory: PolicyMemory = PolicyMemory()
+        security: NodeSecurity, memory policyMemory: PolicyMemory = PolicyMemory(), environment: DetectionEnvironment
     ) throws(GatewayError) -> NodePlan {
         let traces = config.pipelines(of: .traces)
         let exporters = config.exporters(of: .traces)
@@ -107,12 +108,17 @@ package enum NodePlanner {
                 listeners, DescriptorBudget(config, limit: process.maxFDs, workers: workers)))
         let book = PolicyBook(names: policies.policies.map(\.name), metrics: metrics)
         plan.policies = inForce(policies, shadow, number: 1, book, sampling)
+        var needs = DetectionNeeds()
         plan.pipelines = zip(traces, metrics.batches).map { pipeline, batchMetrics in
-            TracePipelinePlan(
+            var made = TracePipelinePlan(
                 name: "\(pipeline.id)", listeners: places(of: pipeline, in: listeners), isSampled: pipeline.tailSampling != nil,
                 batch: batchSettings(pipeline.batch), batchMetrics: batchMetrics, destinations: places(of: pipeline, in: exporters))
+            (made.before, made.after) = pipeline.chains(environment, problems, &needs)
+            return made
         }
-        plan.signalPipelines = SignalBuilder.pipelines(config, listeners)
+        plan.signalPipelines = SignalBuilder.pipelines(config, listeners, environment, problems)
+        // A detector that fails stops the start, as in the Collector.
+        if problems.hasErrors { throw GatewayError(ProblemReport.text(problems)) }
         plan.refusesExcessTraces = sampling.blockOnOverflow && sampling.numTraces != nil
         plan.listeners = listeners.map(\.settings)
         return plan

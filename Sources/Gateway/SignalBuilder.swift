@@ -1,5 +1,7 @@
+internal import ConfigTree
 internal import Delivery
 internal import OTLP
+internal import Processing
 internal import Telemetry
 internal import Transport
 
@@ -19,15 +21,20 @@ enum SignalBuilder {
     }
 
     /// What workers run.
-    static func pipelines(_ config: GatewayConfig, _ listeners: [ListenerConfig]) -> [SignalPipelinePlan] {
+    static func pipelines(
+        _ config: GatewayConfig, _ listeners: [ListenerConfig], _ environment: DetectionEnvironment, _ problems: ConfigProblems
+    ) -> [SignalPipelinePlan] {
+        var needs = DetectionNeeds()
         let all = destinations(config)
         return config.pipelines.filter { $0.signal != .traces }.map { pipeline in
-            SignalPipelinePlan(
+            var made = SignalPipelinePlan(
                 name: "\(pipeline.id)", signal: pipeline.signal.otlp, listeners: NodePlanner.places(of: pipeline, in: listeners),
                 batch: pipeline.batch.map { NodePlanner.batchSettings($0) },
                 destinations: all.indices.filter {
                     all[$0].signal == pipeline.signal && pipeline.exporters.contains(all[$0].exporter.id)
                 })
+            made.chain = pipeline.chains(environment, problems, &needs).before
+            return made
         }
     }
 

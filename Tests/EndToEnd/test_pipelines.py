@@ -1,8 +1,14 @@
-"""Pipelines: several of each signal, with and without sampling, sharing receivers and exporters."""
+"""Pipelines: several of each signal, with and without sampling, sharing receivers and exporters; processors in them."""
 
+import http.server
+import json
+import socketserver
+import threading
+
+import pytest
 from harness import spans
 from harness.clients import RawClient
-from harness.gateway import ERRORS, otlp
+from harness.gateway import ERRORS, merge, otlp
 from harness.http1 import curl
 from harness.spans import ERROR
 from harness.wait import until
@@ -160,3 +166,166 @@ def test_a_node_for_metrics_alone(gateway, backend):
         until(lambda: len(store.passed_on["metrics"]) == 1, 20, lambda: "the request")
         status, _, _ = curl(f"http://127.0.0.1:{node.http_port}/v1/traces", b"", content_type=PROTOBUF)
         assert status == 404
+
+
+class Docker:
+    """Answers as Docker's daemon does to `GET /info`, on a socket file."""
+
+    def __init__(self, path):
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps({"Name": "docker-host", "OSType": "linux"}).encode()
+                self.send_response(200 if self.path == "/info" else 404)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def address_string(self):
+                return "docker"
+
+            def log_message(self, *_):
+                pass
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+
+        self.server = Server(str(path), Answer)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+AGENT = {
+    "processors": {
+        "tail_sampling": None,
+        "batch": {"timeout": "50ms", "send_batch_size": 1024, "send_batch_max_size": 2048},
+        "resourcedetection": {"detectors": ["env", "system", "docker"], "timeout": "5s"},
+        "memory_limiter": {"check_interval": "1s", "limit_mib": 512, "spike_limit_mib": 128},
+    }
+}
+
+
+def attributes(span_or_resource):
+    return {a.key: a.value.string_value for a in span_or_resource.attributes}
+
+
+def test_an_agent_detects_resources(gateway, backend, rng, tmp_path):
+    """The user's agent: resources get what the environment, the host and Docker say; spans stay what they were."""
+    docker = Docker(tmp_path / "docker.sock")
+    store = backend()
+    order = ["memory_limiter", "resourcedetection", "batch"]
+    changes = merge(AGENT, {"service": {"pipelines": {"traces": {"processors": order}}}})
+    environment = {
+        "DOCKER_HOST": f"unix://{tmp_path}/docker.sock",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=test,service.name=never",
+    }
+    sent = [spans.trace(rng, 4) for _ in range(20)]
+    try:
+        with gateway({"otlp": otlp(store, compression="gzip")}, changes=changes, environment=environment) as node:
+            send(node, [spans.request(one) for one in sent])
+            store.wait_for_spans(80)
+            assert node.settle()["passed_through"] == 80
+    finally:
+        docker.close()
+    store.assert_exactly([one for trace in sent for one in trace])
+    for request in store.requests():
+        for resource in request.message.resource_spans:
+            found = attributes(resource.resource)
+            assert found["deployment.environment"] == "test" and found["os.type"] == "linux" and found["host.name"]
+            # `override` is on by default, as in the Collector.
+            assert found["service.name"] == "never"
+
+
+def test_a_detector_that_fails_stops_the_start(gateway, backend, tmp_path):
+    order = ["resourcedetection"]
+    changes = merge(AGENT, {"service": {"pipelines": {"traces": {"processors": order}}}})
+    node = gateway([backend()], changes=changes, environment={"DOCKER_HOST": f"unix://{tmp_path}/none.sock"})
+    with pytest.raises(AssertionError, match="docker"):
+        node.start()
+
+
+def test_head_sampling_in_the_agent(gateway, backend, rng):
+    """`probabilistic_sampler` drops whole traces, and the ledger says how many spans: `filtered`."""
+    store = backend()
+    changes = merge(
+        AGENT,
+        {
+            "processors": {"resourcedetection": None, "probabilistic_sampler": {"sampling_percentage": 25, "hash_seed": 22}},
+            "service": {"pipelines": {"traces": {"processors": ["memory_limiter", "probabilistic_sampler", "batch"]}}},
+        },
+    )
+    sent = [spans.trace(rng, 3) for _ in range(400)]
+    with gateway([store], changes=changes) as node:
+        send(node, [spans.request([one for trace in part for one in trace]) for part in (sent[:200], sent[200:])])
+        ledger = node.wait_for_ledger(lambda l: l["accepted"] == 1200)
+        store.wait_for_spans(ledger["passed_through"])
+        ledger = node.settle()
+        assert ledger["passed_through"] + ledger["filtered"] == 1200 and ledger["passed_through"] % 3 == 0
+        # 400 traces at 25 %: five standard deviations are 43.
+        assert abs(ledger["passed_through"] / 3 - 100) < 44
+    kept = {s.trace_id for s in store.spans()}
+    store.assert_exactly([one for trace in sent for one in trace if one.trace_id in kept])
+
+
+def test_processors_before_and_behind_sampling(gateway, backend, rng):
+    """What is edited before sampling is seen by the policies; what is edited behind it is on kept spans alone."""
+    store = backend()
+    changes = {
+        "processors": {
+            "attributes/mark": {"actions": [{"key": "mark", "value": "keep", "action": "insert"}], "include": {"match_type": "strict", "span_names": ["marked"]}},
+            "resource/region": {"attributes": [{"key": "region", "value": "eu", "action": "upsert"}]},
+        },
+        "service": {
+            "pipelines": {"traces": {"processors": ["attributes/mark", "tail_sampling", "resource/region", "batch"]}},
+        },
+    }
+    policies = [{"name": "marked", "type": "string_attribute", "string_attribute": {"key": "mark", "values": ["keep"]}}]
+    yes, no = ([spans.trace(rng, 3) for _ in range(10)] for _ in range(2))
+    for one in yes:
+        one[1].name = "marked"
+    with gateway([store], policies=policies, changes=changes) as node:
+        send(node, [spans.request(one) for one in yes + no])
+        store.wait_for_spans(30)
+        ledger = node.settle()
+        assert ledger["sampled"] == 30 and ledger["not_sampled"] == 30
+    assert {s.trace_id for s in store.spans()} == {one.trace_id for trace in yes for one in trace}
+    for request in store.requests():
+        for resource in request.message.resource_spans:
+            assert attributes(resource.resource)["region"] == "eu" and attributes(resource.resource)["service.name"] == "shop"
+    assert all(attributes(s).get("mark") == ("keep" if s.name == "marked" else None) for s in store.spans())
+
+
+def test_resources_of_metrics_are_edited(gateway, backend):
+    store = backend()
+    changes = {
+        "processors": {"resource/region": {"attributes": [{"key": "region", "value": "eu", "action": "upsert"}]}},
+        "exporters": {"otlp/m": otlp(store)},
+        "service": {
+            "pipelines": {"traces": {"exporters": ["otlp/a"]}, "metrics": pipeline(["otlp/m"], ["resource/region", "batch"])},
+        },
+    }
+    with gateway({"otlp/a": otlp(backend())}, changes=changes) as node:
+        body = metrics_request("shop", ["m"]).SerializeToString()
+        status, _, _ = curl(f"http://127.0.0.1:{node.http_port}/v1/metrics", body, content_type=PROTOBUF)
+        assert status == 200
+        until(lambda: len(store.passed_on["metrics"]) == 1, 20, lambda: "the request")
+    made = ExportMetricsServiceRequest.FromString(store.passed_on["metrics"][0])
+    assert attributes(made.resource_metrics[0].resource) == {"service.name": "shop", "region": "eu"}
+    assert made.resource_metrics[0].scope_metrics[0].metrics[0].name == "m"
+
+
+@pytest.mark.parametrize(
+    "processors, order, message",
+    [
+        ({"attributes/a": {"actions": [{"key": "k", "from_context": "metadata.x", "action": "insert"}]}}, ["attributes/a", "tail_sampling"], "from_context"),
+        ({"probabilistic_sampler": {"sampling_percentage": 5}}, ["tail_sampling", "probabilistic_sampler"], "behind `tail_sampling`"),
+        ({"attributes/a": {"actions": [{"key": "k", "action": "remove"}]}}, ["attributes/a", "tail_sampling"], "remove"),
+        ({"attributes/a": {"actoins": []}}, ["attributes/a", "tail_sampling"], "did you mean `actions`"),
+    ],
+)
+def test_what_a_processor_cannot_do_is_an_error(gateway, backend, processors, order, message):
+    node = gateway([backend()], changes={"processors": processors, "service": {"pipelines": {"traces": {"processors": order}}}})
+    with pytest.raises(AssertionError, match=message):
+        node.start()

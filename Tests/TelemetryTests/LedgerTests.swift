@@ -155,7 +155,7 @@ import Testing
         #expect(
             text == """
                 {"accepted":1234567,"buffered":17,"not_sampled":1000000,"dropped":50,\
-                "sampled":234500,"passed_through":0,"forwarded":0,"handed_off":0,"held":0,"lost":0,"lost_by_reason":{},"from_peers":0,\
+                "sampled":234500,"passed_through":0,"filtered":0,"forwarded":0,"handed_off":0,"held":0,"lost":0,"lost_by_reason":{},"from_peers":0,\
                 "destinations":{"a\\"b\\u000a":{"offered":234500,"queued":500,"sent":233990,\
                 "lost":10,"lost_by_reason":{"queue_full":9,"permanent":1},"difference":0},\
                 "jaeger":{"offered":234500,"queued":234500,"sent":0,"lost":0,"lost_by_reason":{},\

@@ -1,4 +1,5 @@
 internal import ConfigTree
+internal import Processing
 
 /// A component's name in the configuration: its type and, behind a slash, a name of its own.
 package struct ComponentID: Sendable, Hashable, CustomStringConvertible {
@@ -42,7 +43,7 @@ enum ComponentKind: String {
     var supported: [String] {
         switch self {
         case .receiver: ["otlp"]
-        case .processor: ["tail_sampling", "batch", "memory_limiter"]
+        case .processor: ["tail_sampling", "batch", "memory_limiter"] + ProcessorCatalog.types.flatMap { $0.typeNames }
         case .exporter: ["otlp", "otlp_grpc", "jaeger", "tempo", "file", "debug"]
         case .extension: ["health_check", "bearertokenauth", "bearer_token_auth", "basicauth", "basic_auth", ClusterConfig.type]
         }

@@ -51,7 +51,7 @@ package enum ConfigurationLoader {
             return nil
         }
         let components = Components(&reader)
-        reader.notSupported(["connectors"], because: "there is one pipeline, so nothing to connect; leave the key out")
+        reader.notSupported(["connectors"], because: "pipelines can't be connected; leave the key out")
         guard var service = reader.map("service") else {
             reader.error(
                 "`service` is missing; it names what runs: `service: {pipelines: {traces: {...}}}`", key: "service")
@@ -79,6 +79,8 @@ struct Components {
         case tailSampling(TailSamplingConfig)
         case batch(BatchConfig)
         case memoryLimiter(MemoryLimiterConfig)
+        /// One of `ProcessorCatalog`. It is read once more for each pipeline that names it.
+        case ofCatalog(ProcessorConfig)
     }
 
     var receivers: [Defined<OTLPReceiverConfig>] = []
@@ -98,7 +100,8 @@ struct Components {
             switch id.type {
             case "batch": .batch(BatchConfig(id, &settings))
             case "memory_limiter": MemoryLimiterConfig(id, &settings).map { .memoryLimiter($0) }
-            default: .tailSampling(TailSamplingConfig(id, &settings))
+            case "tail_sampling": .tailSampling(TailSamplingConfig(id, &settings))
+            default: .ofCatalog(ProcessorConfig(id: id, node: settings.node))
             }
         }
         exporters = Self.section(.exporter, &reader) { ExporterConfig($0, &$1) }

@@ -1,4 +1,5 @@
 internal import ConfigTree
+internal import Processing
 
 /// Reads `service.pipelines`.
 extension ServiceReader {
@@ -97,7 +98,12 @@ extension ServiceReader {
         var counts: [String: Int] = [:]
         let samples = processors.contains { if case .tailSampling? = $0.config { true } else { false } }
         for (index, processor) in processors.enumerated() {
-            counts[processor.id.type, default: 0] += 1
+            switch processor.config {
+            case .ofCatalog(let config):
+                if pipeline.tailSampling == nil { pipeline.before.append(config) } else { pipeline.after.append(config) }
+                continue
+            case .memoryLimiter, .batch, .tailSampling, nil: counts[processor.id.type, default: 0] += 1
+            }
             switch processor.config {
             case .memoryLimiter(let config):
                 if index > 0 {
@@ -123,8 +129,15 @@ extension ServiceReader {
                 } else {
                     reader.error("`\(processor.id)` takes traces, not \(pipeline.signal.rawValue)", key: "processors")
                 }
-            case nil: break
+            case .ofCatalog, nil: break
             }
+        }
+        var needs = DetectionNeeds()
+        let chains = pipeline.chains(nil, problems, &needs)
+        if pipeline.after.contains(where: { $0.id.type == "probabilistic_sampler" }), chains.after != nil {
+            reader.error(
+                "`probabilistic_sampler` behind `tail_sampling` is not in Tailgate yet; put it before, or give `tail_sampling` a policy of the type `probabilistic`",
+                key: "processors")
         }
         for (type, count) in counts.sorted(by: { $0.key < $1.key }) where count > 1 {
             reader.error("several `\(type)` processors in a pipeline are not in Tailgate yet; keep one", key: "processors")

@@ -2,7 +2,7 @@ extension Ledger {
     /// The body of `/ledger`: one JSON object on one line.
     ///
     ///     {"accepted":9,"buffered":0,"not_sampled":5,"dropped":0,"sampled":4,"passed_through":0,
-    ///     "forwarded":0,"handed_off":0,"held":0,"lost":0,"lost_by_reason":{},"from_peers":0,"destinations":
+    ///     "filtered":0,"forwarded":0,"handed_off":0,"held":0,"lost":0,"lost_by_reason":{},"from_peers":0,"destinations":
     ///     {"otlp/tempo":{"offered":4,"queued":0,"sent":3,"lost":1,"lost_by_reason":{"queue_full":1},
     ///     "difference":0}},"difference":0}
     package func json() -> [UInt8] {

@@ -19,6 +19,7 @@ extension Ledger {
             ("  sampled", Self.grouped(sampled), ""),
         ]
         if passed > 0 { rows.append(("  passed through", Self.grouped(passed), "")) }
+        if filtered > 0 { rows.append(("  filtered", Self.grouped(filtered), "")) }
         for destination in destinations {
             let title = "    \(destination.name): "
             let indent = String(repeating: " ", count: title.count)

@@ -1,6 +1,6 @@
 /// Where every accepted span of a node is: DESIGN law 1.
 ///
-///     accepted = buffered + notSampled + droppedByPolicy + sampled + passed + forwarded + handedOff + held + lost
+///     accepted = buffered + notSampled + droppedByPolicy + sampled + passed + filtered + forwarded + handedOff + held + lost
 ///     offered  = queued + sent + lost       (for each destination)
 ///
 /// What a destination was offered is what its pipelines sampled or passed on: with one pipeline, `sampled`.
@@ -15,6 +15,8 @@ package struct Ledger: Sendable, Equatable {
         case dropped, sampled
         /// Taken by pipelines without sampling, and by no other.
         case passed = "passed_through"
+        /// Dropped by processors before sampling, or without it.
+        case filtered
         /// Taken by the peers that own their traces.
         case forwarded
         /// Taken by peers after they had been buffered here.
@@ -87,6 +89,7 @@ package struct Ledger: Sendable, Equatable {
     package let dropped: Int
     package let sampled: Int
     package let passed: Int
+    package let filtered: Int
     package let forwarded: Int
     package let handedOff: Int
     package let held: Int
@@ -116,6 +119,7 @@ package struct Ledger: Sendable, Equatable {
         let sampled = sum.sampled
         self.sampled = sampled
         passed = sum.passed
+        filtered = sum.filtered
         forwarded = sum.forwarded
         handedOff = sum.handedOff
         held = sum.held
@@ -124,7 +128,7 @@ package struct Ledger: Sendable, Equatable {
             sum.lost(reason) == 0 ? nil : UndecidedLoss(reason: reason, spans: sum.lost(reason))
         }
         let elsewhere = forwarded &+ handedOff &+ held &+ undecidedLosses.reduce(0) { $0 &+ $1.spans }
-        nodeDifference = accepted &- buffered &- notSampled &- dropped &- sampled &- passed &- elsewhere
+        nodeDifference = accepted &- buffered &- notSampled &- dropped &- sampled &- passed &- filtered &- elsewhere
         var offered = [Int](repeating: 0, count: destinationNames.count)
         for (passedOn, pipeline) in zip(sum.passedOn, pipelines) {
             for place in pipeline.destinations { offered[place] &+= pipeline.isSampled ? sampled : passedOn }
@@ -155,6 +159,7 @@ package struct Ledger: Sendable, Equatable {
         case .dropped: dropped
         case .sampled: sampled
         case .passed: passed
+        case .filtered: filtered
         case .forwarded: forwarded
         case .handedOff: handedOff
         case .held: held

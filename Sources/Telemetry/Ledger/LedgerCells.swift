@@ -3,7 +3,7 @@
 /// The worker keeps it consistent at every moment between two turns of its loop:
 ///
 ///     accepted + takenFromOtherWorkers
-///         = handedToOtherWorkers + buffered + notSampled + droppedByPolicy + sampled + passed
+///         = handedToOtherWorkers + buffered + notSampled + droppedByPolicy + sampled + passed + filtered
 ///           + forwarded + handedOff + held + lost
 ///     destination.offered = sampled + passedOn, over the pipelines that lead to the destination
 ///     destination.taken = destination.queued + destination.sent + the other losses   (at home)
@@ -27,6 +27,8 @@ package struct LedgerCells: Sendable, Equatable {
     package var sampled = 0
     /// Taken by pipelines without sampling, and by no other.
     package var passed = 0
+    /// Dropped by processors before sampling, or without it.
+    package var filtered = 0
     /// Sent on their way by each pipeline of traces without sampling, in the order of all pipelines of traces; 0 for one that
     /// samples, whose spans are `sampled`.
     package var passedOn: [Int]
@@ -65,6 +67,7 @@ package struct LedgerCells: Sendable, Equatable {
         droppedByPolicy &+= other.droppedByPolicy
         sampled &+= other.sampled
         passed &+= other.passed
+        filtered &+= other.filtered
         precondition(passedOn.count == other.passedOn.count, "pipelines differ")
         for index in passedOn.indices { passedOn[index] &+= other.passedOn[index] }
         fromPeers &+= other.fromPeers

@@ -1,5 +1,6 @@
 internal import Delivery
 internal import NIOCore
+internal import NativeCore
 internal import OTLP
 internal import Telemetry
 
@@ -19,6 +20,8 @@ final class Outbox {
     private(set) var routes: [DestinationRoute] = []
     private var validGroups: Set<UInt64> = []
     private var scopeNotes = ScopeNotes()
+    /// For batches of sampled spans.
+    private var after: ChainRunner?
     private var nextSequence: UInt64 = 0
 
     init(number: Int, of node: NodePlan, cells: MetricCells, eventLoop: any EventLoop) {
@@ -28,6 +31,7 @@ final class Outbox {
         self.eventLoop = eventLoop
         repairedSpans = node.metrics.sampling.repairedSpans
         assembler = BatchAssembler(settings: plan.batch, hashSeed: node.hashKeys.first)
+        after = plan.after.map { ChainRunner($0, keys: node.hashKeys) }
     }
 
     /// - Parameter all: of the node, in the order of `NodePlan.destinationNames`.
@@ -115,7 +119,11 @@ final class Outbox {
     }
 
     private func flush(_ trigger: FlushTrigger, now: Int64) {
-        guard let batch = assembler.flush() else { return }
+        guard var batch = assembler.flush() else { return }
+        // A batch of our own is well-formed, and what no edit may exceed is larger than any: as it was, it goes on in any case.
+        if let edited = try? after?.run(batch.message, unixNanoseconds: SystemClocks.unixNanoseconds()), edited.spans == batch.spans {
+            batch.message = edited.message
+        }
         let metrics = plan.batchMetrics
         cells.observe(metrics.sendSize, batch.spans)
         cells.add(trigger == .size ? metrics.sizeTriggers : metrics.timeoutTriggers)

@@ -1,6 +1,7 @@
 package import Delivery
 internal import NIOCore
 package import OTLP
+package import Processing
 
 /// A pipeline of metrics or logs as workers run it. Immutable.
 package struct SignalPipelinePlan: Sendable {
@@ -9,6 +10,8 @@ package struct SignalPipelinePlan: Sendable {
     package var signal: OTLPSignal
     /// Indexes of the listeners that feed it.
     package var listeners: Set<Int>
+    /// What is done with the resources of requests; nil: nothing.
+    package var chain: ProcessorChain?
     /// Nil: requests go on as they came, each by itself.
     package var batch: BatchSettings?
     /// Places among the node's destinations of metrics and logs.
@@ -30,6 +33,8 @@ package struct SignalPipelinePlan: Sendable {
 final class SignalOutbox {
     let plan: SignalPipelinePlan
     private let eventLoop: any EventLoop
+    private var rewriter: ResourceRewriter?
+    private let keys: HashKeys
     /// `spanCount` is the number of metrics or log records here.
     private var assembler: BatchAssembler?
     private var routes: [DestinationRoute] = []
@@ -38,6 +43,8 @@ final class SignalOutbox {
     init(_ plan: SignalPipelinePlan, keys: HashKeys, eventLoop: any EventLoop) {
         self.plan = plan
         self.eventLoop = eventLoop
+        self.keys = keys
+        rewriter = plan.chain.map { ResourceRewriter($0) }
         if let batch = plan.batch { assembler = BatchAssembler(settings: batch, hashSeed: keys.first) }
     }
 
@@ -55,9 +62,22 @@ final class SignalOutbox {
 
     /// Takes a request, which is protobuf and not empty.
     ///
-    /// - Parameter contents: of the message; not looked at without a batch processor.
-    /// - Complexity: O(1) without a batch processor, otherwise O(bytes).
-    func take(_ message: [UInt8], _ contents: SignalContents, now: Int64) {
+    /// - Parameters:
+    ///   - contents: of the message; not looked at without a batch processor.
+    ///   - unixNanoseconds: the time, for processors.
+    /// - Complexity: O(1) without processors, otherwise O(bytes).
+    func take(_ message: [UInt8], _ contents: SignalContents, now: Int64, unixNanoseconds: Int64) {
+        // Both the outermost structure and, with a batch processor, all of it have been read before: an error can't come here.
+        if rewriter != nil,
+            let edited = try? rewriter?.rewrite(message.span, facts: RequestFacts(unixNanoseconds: unixNanoseconds)),
+            let inner = isBatched ? try? SignalContents(edited.span, keys: keys) : contents
+        {
+            return take(edited: edited, inner, now: now)
+        }
+        take(edited: message, contents, now: now)
+    }
+
+    private func take(edited message: [UInt8], _ contents: SignalContents, now: Int64) {
         guard isBatched else { return send(message, now) }
         let headers = contents.headers.span
         let bytes = message.span

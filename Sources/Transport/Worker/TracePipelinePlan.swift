@@ -1,4 +1,5 @@
 package import Delivery
+package import Processing
 package import Telemetry
 
 /// A traces pipeline as workers run it: from whom it takes spans, whether they wait for a decision, and where they go. Immutable.
@@ -9,6 +10,10 @@ package struct TracePipelinePlan: Sendable {
     package var listeners: Set<Int>
     /// Its spans wait in the window for their traces' decisions. At most one pipeline of a node.
     package var isSampled: Bool
+    /// What is done with requests before their spans are judged or passed on; nil: nothing.
+    package var before: ProcessorChain?
+    /// What is done with batches of sampled spans; nil: nothing.
+    package var after: ProcessorChain?
     package var batch: BatchSettings
     package var batchMetrics: BatchMetrics
     /// Places in `NodePlan.destinationNames`, ascending.

@@ -1,4 +1,5 @@
 internal import Delivery
+internal import NativeCore
 internal import OTLP
 internal import Telemetry
 
@@ -40,6 +41,7 @@ extension Worker {
         cells.add(plan.metrics.receivers[receiver].acceptedRequests)
         if message.isEmpty { return }
         let now = now
-        for outbox in outboxes { outbox.take(message, contents, now: now) }
+        let clock = SystemClocks.unixNanoseconds()
+        for outbox in outboxes { outbox.take(message, contents, now: now, unixNanoseconds: clock) }
     }
 }

@@ -23,8 +23,8 @@ package final class Worker {
     /// The policies in force, as far as this worker knows.
     var policies: PolicyInForce
     var shard: Shard
-    private var walker: RequestWalker
-    private var index = RequestIndex()
+    var walker: RequestWalker
+    var index = RequestIndex()
     var inflater = Inflater()
     /// The ways out of the traces pipelines, in the order of `NodePlan.pipelines`.
     let outboxes: [Outbox]
@@ -32,6 +32,8 @@ package final class Worker {
     let sampledOutbox: Outbox?
     /// By listener: the ways out of the pipelines that take its spans and do not sample.
     let directOutboxes: [[Outbox]]
+    /// By pipeline: its processors before sampling, or all of them without sampling; nil: none.
+    var chains: [ChainRunner?]
     /// By listener: whether its spans wait for their traces' decisions.
     let isSampled: [Bool]
     /// This worker's part in the cluster; nil: the node is alone.
@@ -79,6 +81,7 @@ package final class Worker {
         isSampled = plan.limits.indices.map { listener in
             plan.pipelines.contains { $0.isSampled && $0.listeners.contains(listener) }
         }
+        chains = plan.pipelines.map { pipeline in pipeline.before.map { ChainRunner($0, keys: plan.hashKeys) } }
         walker = RequestWalker(keys: plan.hashKeys, interest: plan.policies.version.interest)
         spansForWorker = Array(repeating: 0, count: plan.workerCount)
     }
@@ -139,6 +142,17 @@ package final class Worker {
             body = try plainMessage(body, payloadStart, form, .traces, receiver)
             payloadStart = 0
         }
+        if headers == nil && !directOutboxes[receiver].isEmpty {
+            try passTraces(body, payloadStart, receiver)
+            if !isSampled[receiver] { return Acceptance(rejected: index.rejected) }
+        }
+        var filtered = (spans: 0, rejected: SpanRejectionCounts())
+        if headers == nil, let outbox = sampledOutbox, chains[outbox.number] != nil {
+            let edited = try runChain(outbox.number, payloadStart == 0 ? body : Array(body[payloadStart...]), receiver)
+            filtered = (edited.dropped, edited.rejected)
+            body = edited.message
+            payloadStart = 0
+        }
         // What a peer forwards it has checked to the bottom.
         walker.checksNested = headers == nil
         let indexBytes = try reserveIndex(body.span.extracting(payloadStart...), receiver, from: headers)
@@ -148,14 +162,7 @@ package final class Worker {
         } catch {
             throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
         }
-        if headers == nil && !isSampled[receiver] {
-            try passTraces(body.span.extracting(payloadStart...), index, receiver)
-            if index.rejected.total > 0 { countRejected(index.rejected) }
-            countTaken(index.records.count, hop: 0, receiver: receiver)
-            return Acceptance(rejected: index.rejected)
-        }
-        // For pipelines without sampling, which get all spans, whoever owns their traces.
-        let whole = headers == nil && !directOutboxes[receiver].isEmpty ? (body: body, index: index) : nil
+        index.rejected.add(filtered.rejected)
         Shard.leaveOutOversized(&index)
         let spans = index.records.count
         let hop = headers?.hop ?? 0
@@ -178,12 +185,13 @@ package final class Worker {
         } else {
             try distribute(body, payloadStart, receiver, shadow, cost)
         }
-        if let whole { emit(whole.body.span.extracting(payloadStart...), whole.index, receiver) }
+        ledger.accepted += filtered.spans
+        ledger.filtered += filtered.spans
         if isForeign { lane?.shared.noteForeignTraces() }
         if rejected.total > 0 { countRejected(rejected) }
         reportMemory()
         guard let lane, let parts, !parts.parts.isEmpty else {
-            countTaken(spans, hop: hop, receiver: receiver)
+            countTaken(spans + filtered.spans, hop: hop, receiver: receiver)
             return Acceptance(rejected: rejected)
         }
         let isHeld = parts.localSpans > 0
@@ -203,7 +211,7 @@ package final class Worker {
     /// more than twice its size.
     ///
     /// - Returns: the bytes, to be released when the walk's results are used no longer.
-    private func reserveIndex(
+    func reserveIndex(
         _ message: Span<UInt8>, _ receiver: Int, from headers: ForwardHeaders?
     ) throws(RequestRefusal) -> Int {
         guard message.count > Self.smallBody, let found = try? walker.measure(message) else { return 0 }

@@ -270,7 +270,7 @@ class Gateway:
 def check_ledger(ledger):
     """The books balance, at any instant."""
     assert ledger["difference"] == 0, ledger
-    decided = ledger["not_sampled"] + ledger["dropped"] + ledger["sampled"] + ledger["passed_through"]
+    decided = ledger["not_sampled"] + ledger["dropped"] + ledger["sampled"] + ledger["passed_through"] + ledger["filtered"]
     elsewhere = ledger["forwarded"] + ledger["handed_off"] + ledger["held"] + ledger["lost"]
     assert ledger["accepted"] == ledger["buffered"] + decided + elsewhere, ledger
     assert ledger["lost"] == sum(ledger["lost_by_reason"].values()), ledger

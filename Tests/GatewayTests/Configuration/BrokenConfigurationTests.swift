@@ -203,12 +203,12 @@ import Testing
             "t.yaml:2:93: processors.memory_limiter: there is no limit; write `limit_mib` or `limit_percentage`",
             "t.yaml:2:132: processors.memory_limiter.limit_percentage: `120` is out of range: 0 to 100 is expected"),
         Case(
-            minimal(processors: "attributes: {actions: []}"),
-            "t.yaml:2:77: processors.attributes: the Collector's processor `attributes` is not in Tailgate yet; processors in Tailgate: tail_sampling, batch, memory_limiter"
+            minimal(processors: "k8sattributes: {}"),
+            "t.yaml:2:77: processors.k8sattributes: the Collector's processor `k8sattributes` is not in Tailgate yet; processors in Tailgate: \(processorTypes)"
         ),
         Case(
             minimal(processors: "tail_sampler: {}"),
-            "t.yaml:2:77: processors.tail_sampler: unknown processor `tail_sampler`; did you mean `tail_sampling`? processors in Tailgate: tail_sampling, batch, memory_limiter"
+            "t.yaml:2:77: processors.tail_sampler: unknown processor `tail_sampler`; did you mean `tail_sampling`? processors in Tailgate: \(processorTypes)"
         ),
         Case(
             minimal(processors: "batch/: {}"),
@@ -218,6 +218,9 @@ import Testing
             "t.yaml:2:77: processors.batch/a: warning: `batch/a` is defined but not in use; name it in `service.pipelines.traces` or leave it out",
             "t.yaml:2:91: processors.batch/ a: `batch/a` is defined twice"),
     ]
+
+    static let processorTypes =
+        "tail_sampling, batch, memory_limiter, attributes, resource, resource_detection, resourcedetection, probabilistic_sampler, span, redaction, groupbytrace"
 
     static let exporters: [Case] = [
         Case(
@@ -371,7 +374,7 @@ import Testing
             "service: {pipelines: }\nexporter: {}\nconnectors: {a: }",
             "t.yaml:1:22: service.pipelines: there is no pipeline; write `traces: {receivers: [...], processors: [...], exporters: [...]}`",
             "t.yaml:2:1: exporter: unknown key `exporter`; did you mean `exporters`? known keys: receivers, processors, exporters, extensions, service",
-            "t.yaml:3:1: connectors: `connectors` is not in Tailgate yet: there is one pipeline, so nothing to connect; leave the key out"
+            "t.yaml:3:1: connectors: `connectors` is not in Tailgate yet: pipelines can't be connected; leave the key out"
         ),
         Case(
             minimal(pipeline: "receivers: [], exporters: [debug]"),

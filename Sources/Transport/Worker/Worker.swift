@@ -206,6 +206,9 @@ package final class Worker {
 
     /// Bodies up to this length are walked without asking what they hold: their index takes little.
     private static let smallBody = 64 << 10
+    /// The index of a body takes at most so many times its length: a span has 30 bytes at least, and may have a group of its own
+    /// (64 and 56 bytes); headers are copied; arrays that grow are copied, so that for a moment there are both.
+    private static let worstIndexFactor = 15
 
     /// Sets aside what the index of a large body will take, or says why the request is refused. A body of ids alone has an index of
     /// more than twice its size.
@@ -214,7 +217,11 @@ package final class Worker {
     func reserveIndex(
         _ message: Span<UInt8>, _ receiver: Int, from headers: ForwardHeaders?
     ) throws(RequestRefusal) -> Int {
-        guard message.count > Self.smallBody, let found = try? walker.measure(message) else { return 0 }
+        guard message.count > Self.smallBody else { return 0 }
+        // Mostly there is room for whatever the body holds. Otherwise it is read once more, to know.
+        let worst = message.count * Self.worstIndexFactor
+        if plan.memory.tryReserve(worst) { return worst }
+        guard let found = try? walker.measure(message) else { return 0 }
         // Arrays that grow are copied: for a moment there are both.
         let bytes =
             3 * (found.spans * MemoryLayout<SpanRecord>.stride + found.groups * MemoryLayout<GroupRecord>.stride + found.groupBytes)

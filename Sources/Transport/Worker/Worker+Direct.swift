@@ -60,6 +60,9 @@ extension Worker {
 
     /// What the processors of a pipeline make of a request, or why it is refused.
     func runChain(_ pipeline: Int, _ message: [UInt8], _ receiver: Int) throws(RequestRefusal) -> ChainRunner.Outcome {
+        // The chain makes an index of its own.
+        let bytes = try reserveIndex(message.span, receiver, from: nil)
+        defer { plan.memory.release(bytes) }
         do throws(ChainRunner.Failure) {
             guard let outcome = try chains[pipeline]?.run(message, unixNanoseconds: SystemClocks.unixNanoseconds()) else {
                 throw .tooLarge(limit: 0)

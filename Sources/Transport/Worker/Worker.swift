@@ -146,23 +146,23 @@ package final class Worker {
             try passTraces(body, payloadStart, receiver)
             if !isSampled[receiver] { return Acceptance(rejected: index.rejected) }
         }
-        var filtered = (spans: 0, rejected: SpanRejectionCounts())
+        var edited: ChainRunner.Outcome?
         if headers == nil, let outbox = sampledOutbox, chains[outbox.number] != nil {
-            let edited = try runChain(outbox.number, payloadStart == 0 ? body : Array(body[payloadStart...]), receiver)
-            filtered = (edited.dropped, edited.rejected)
-            body = edited.message
+            let outcome = try runChain(outbox.number, payloadStart == 0 ? body : Array(body[payloadStart...]), receiver)
+            edited = outcome
+            body = outcome.message
             payloadStart = 0
         }
         // What a peer forwards it has checked to the bottom.
         walker.checksNested = headers == nil
         let indexBytes = try reserveIndex(body.span.extracting(payloadStart...), receiver, from: headers)
         defer { plan.memory.release(indexBytes) }
-        do {
+        do throws(WalkError) {
             try walker.walk(body.span.extracting(payloadStart...), into: &index)
         } catch {
-            throw RequestRefusal(.malformed, .invalidArgument, "not an ExportTraceServiceRequest: \(error)")
+            throw .notSpans(error)
         }
-        index.rejected.add(filtered.rejected)
+        if let edited { index.rejected.add(edited.rejected) }
         Shard.leaveOutOversized(&index)
         let spans = index.records.count
         let hop = headers?.hop ?? 0
@@ -180,18 +180,19 @@ package final class Worker {
             let result = ingest(message, index, policies.version, shadow)
             ledger.accepted += index.records.count
             settle(result, message, index)
-            reportMemory()
-            plan.memory.release(cost)
         } else {
             try distribute(body, payloadStart, receiver, shadow, cost)
         }
-        ledger.accepted += filtered.spans
-        ledger.filtered += filtered.spans
+        let filtered = edited?.dropped ?? 0
+        ledger.accepted += filtered
+        ledger.filtered += filtered
         if isForeign { lane?.shared.noteForeignTraces() }
         if rejected.total > 0 { countRejected(rejected) }
         reportMemory()
+        // With several workers, the last one that takes spans of the request releases it.
+        if plan.workerCount == 1 { plan.memory.release(cost) }
         guard let lane, let parts, !parts.parts.isEmpty else {
-            countTaken(spans + filtered.spans, hop: hop, receiver: receiver)
+            countTaken(spans + filtered, hop: hop, receiver: receiver)
             return Acceptance(rejected: rejected)
         }
         let isHeld = parts.localSpans > 0
